@@ -1,0 +1,1 @@
+"""The command layer: options, terminal output and the one error boundary."""

@@ -1,0 +1,1 @@
+"""The connected side: manifest, lock, fetch, pack. Nothing here is imported on an air-gapped host."""

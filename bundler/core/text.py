@@ -1,0 +1,42 @@
+"""Foreign text made printable, and numbers as people read them."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def printable(text: str, *, limit: int = 2000) -> str:
+    """Return `text` with control, bidi and unassigned characters escaped, cut at `limit` characters.
+
+    What comes back is one line and moves no cursor, whatever a hostile document put into it.
+    """
+    shown = "".join(
+        char if char == " " or unicodedata.category(char)[0] not in "CZ" else _escape(char) for char in text[:limit]
+    )
+    return shown if len(text) <= limit else shown + "…"
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode() if ord(char) != 0xA0 else "\\xa0"
+
+
+def size(count: int) -> str:
+    """Write a count of bytes with a binary unit: `27.4 MiB`."""
+    value = float(count)
+    for unit in _UNITS:
+        if value < 1024 or unit == _UNITS[-1]:
+            return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError
+
+
+def duration(seconds: float) -> str:
+    """Write a time span: `0.4 s`, `12 s`, `3 min 05 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"

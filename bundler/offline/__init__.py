@@ -1,0 +1,1 @@
+"""The air-gapped side: read, verify, unpack, export. Imports no network code and no YAML parser."""

@@ -1,0 +1,1 @@
+"""Signatures (OpenSSH's SSHSIG) and who is trusted to make them."""
