@@ -7,11 +7,13 @@ field by field, with the key path to the fault in the message, and unknown keys 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bundler.core.fault import Fault, KeyPath, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class Shape(Protocol):

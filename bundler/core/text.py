@@ -13,7 +13,8 @@ def printable(text: str, *, limit: int = 2000) -> str:
     What comes back is one line and moves no cursor, whatever a hostile document put into it.
     """
     shown = "".join(
-        char if char == " " or unicodedata.category(char)[0] not in "CZ" else _escape(char) for char in text[:limit]
+        char if char == " " or unicodedata.category(char)[0] not in "CZ" else _escape(char)
+        for char in text[:limit]
     )
     return shown if len(text) <= limit else shown + "…"
 

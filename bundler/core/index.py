@@ -1,0 +1,225 @@
+"""The index: the signed document that names every byte of a bundle (FORMAT.md, "Index")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bundler.core import strictjson
+from bundler.core.digest import Digest
+from bundler.core.fault import Fault
+from bundler.core.names import check_distinct, portable_path
+from bundler.core.platforms import Platform
+from bundler.core.shapes import Either, Flag, Key, Nothing, Record, Seq, Text, Whole
+
+FORMAT = "uv-bundler.index.v1"  # the same string is the SSHSIG namespace
+INDEX_NAME = "bundle.json"
+SUMS_NAME = "SHA256SUMS"
+MAX_INDEX_BYTES = 16 << 20  # names about 200 GiB of content in blocks of 1 MiB
+MAX_SIGNATURE_BYTES = 16 << 10
+MAX_SIGNATURES = 16
+BLOCK_SIZE = 1 << 20  # bytes of stored content that one digest covers
+IDENTITY, ZSTD = "identity", "zstd"
+MAX_WINDOW_LOG = 27  # zstd: 128 MiB, the most that a reader has to give
+ROLES = ("archive", "uv", "metadata", "lock")
+
+_SERIAL_MAX = 2**53 - 1  # so that every JSON reader keeps it exact
+NAME_PATTERN = r"[a-z0-9][a-z0-9-]{0,39}"
+_NAME = Text(what="a name of a-z, 0-9 and -, at most 40 characters", pattern=NAME_PATTERN)
+_DIGEST = Text(what="64 lowercase hexadecimal digits", max_chars=64, parse=Digest.parse)
+_PATH = Text(what="a portable relative path", max_chars=240, parse=portable_path)
+_PLATFORM = Text(what="a platform", max_chars=60, parse=Platform.parse)
+_TIME = Text(what="a UTC time", pattern=r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_MEMBER = Record(
+    keys={
+        "path": Key(shape=_PATH, required=True),
+        "size": Key(shape=Whole(maximum=8**11 - 1, unit="bytes"), required=True),
+        "sha256": Key(shape=_DIGEST, required=True),
+        "encoding": Key(shape=Text(options=(IDENTITY, ZSTD)), required=True),
+        "blocks": Key(shape=Seq(item=_DIGEST), required=True),
+    }
+)
+_ARTIFACT = Record(
+    keys={
+        "path": Key(shape=_PATH, required=True),
+        "size": Key(shape=Whole(maximum=2**53 - 1, unit="bytes"), required=True),
+        "sha256": Key(shape=_DIGEST, required=True),
+        "role": Key(shape=Text(options=ROLES), required=True),
+        "member": Key(shape=_PATH, required=True),
+        "links": Key(shape=Seq(item=_PATH, max_items=8), default=()),
+        "executable": Key(shape=Flag(), default=False),
+        "platform": Key(
+            shape=Either(kinds=((str, _PLATFORM), (type(None), Nothing())), what="a platform or null")
+        ),
+        "key": Key(shape=Text(what="an installation key", pattern=r"[A-Za-z0-9._+-]{1,120}")),
+        "uv": Key(shape=Text(what="a uv version", pattern=r"[0-9][0-9A-Za-z.+-]{0,40}")),
+        "origin": Key(shape=Text(what="a URL", max_chars=2048)),
+    }
+)
+SHAPE = Record(
+    keys={
+        "format": Key(shape=Text(options=(FORMAT,)), required=True),
+        "requires": Key(shape=Seq(item=Text(max_chars=40)), required=True),
+        "name": Key(shape=_NAME, required=True),
+        "release": Key(shape=Text(max_chars=80), required=True),
+        "serial": Key(shape=Whole(minimum=1, maximum=_SERIAL_MAX), required=True),
+        "created": Key(shape=_TIME, required=True),
+        "tool": Key(shape=Text(max_chars=80), required=True),
+        "uv": Key(shape=Seq(item=Text(pattern=r"[0-9][0-9A-Za-z.+-]{0,40}"), max_items=32), required=True),
+        "platforms": Key(shape=Seq(item=_PLATFORM, max_items=64), required=True),
+        "block_size": Key(shape=Whole(minimum=1 << 16, maximum=1 << 22, unit="bytes"), required=True),
+        "artifacts": Key(shape=Seq(item=_ARTIFACT), required=True),
+        "members": Key(shape=Seq(item=_MEMBER), required=True),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One file of the container after the signatures: stored bytes, and the digest of each block of them."""
+
+    path: str
+    size: int
+    sha256: Digest
+    encoding: str
+    blocks: tuple[Digest, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the member as it stands in the index."""
+        return {
+            "path": self.path,
+            "size": self.size,
+            "sha256": str(self.sha256),
+            "encoding": self.encoding,
+            "blocks": [str(block) for block in self.blocks],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One file of a generation: where it lies, what it is, and the member that it comes out of."""
+
+    path: str
+    size: int
+    sha256: Digest
+    role: str
+    member: str
+    links: tuple[str, ...] = ()
+    executable: bool = False
+    platform: Platform | None = None
+    key: str | None = None
+    uv: str | None = None
+    origin: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the artifact as it stands in the index; keys without a value are left out."""
+        optional: dict[str, Any] = {
+            "links": list(self.links),
+            "executable": self.executable,
+            "platform": str(self.platform) if self.platform else None,
+            "key": self.key,
+            "uv": self.uv,
+            "origin": self.origin,
+        }
+        return {
+            "path": self.path,
+            "size": self.size,
+            "sha256": str(self.sha256),
+            "role": self.role,
+            "member": self.member,
+            **{name: value for name, value in optional.items() if value},
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """What a bundle is and holds."""
+
+    name: str
+    release: str
+    serial: int
+    created: str
+    tool: str
+    uv: tuple[str, ...]
+    platforms: tuple[Platform, ...]
+    artifacts: tuple[Artifact, ...]
+    members: tuple[Member, ...]
+    block_size: int = BLOCK_SIZE
+
+    @property
+    def title(self) -> str:
+        """The bundle as people speak of it: `plant-7 2026Q4 (serial 2026112001)`."""
+        return f"{self.name} {self.release} (serial {self.serial})"
+
+    def to_bytes(self) -> bytes:
+        """Write the index; the same index always gives the same bytes."""
+        return strictjson.dump(
+            {
+                "format": FORMAT,
+                "requires": [],
+                "name": self.name,
+                "release": self.release,
+                "serial": self.serial,
+                "created": self.created,
+                "tool": self.tool,
+                "uv": list(self.uv),
+                "platforms": [str(platform) for platform in self.platforms],
+                "block_size": self.block_size,
+                "artifacts": [artifact.to_dict() for artifact in self.artifacts],
+                "members": [member.to_dict() for member in self.members],
+            }
+        )
+
+
+def parse_index(data: bytes) -> Index:
+    """Read an index; raises `Fault` for what a packer of this format would not have written.
+
+    Afterwards: member and artifact paths are portable and distinct, every artifact names a member,
+    every member serves an artifact, and every member has exactly the blocks that its size needs.
+    """
+    document = strictjson.parse(data, max_bytes=MAX_INDEX_BYTES)
+    if isinstance(document, dict) and document.get("requires"):
+        raise Fault(
+            f"needs what this uv-bundler does not know: {document['requires']!r}",
+            path=("requires",),
+            hint="install the uv-bundler that the bundle was packed with, or a newer one",
+        )
+    read = SHAPE.read(document)
+    del read["format"], read["requires"]
+    members = tuple(Member(**member) for member in read.pop("members"))
+    artifacts = tuple(Artifact(**artifact) for artifact in read.pop("artifacts"))
+    index = Index(**read, members=members, artifacts=artifacts)
+    _check(index)
+    return index
+
+
+def _check(index: Index) -> None:
+    check_distinct(member.path for member in index.members)
+    check_distinct(path for artifact in index.artifacts for path in (artifact.path, *artifact.links))
+    for number, member in enumerate(index.members):
+        needed = -(-member.size // index.block_size)
+        if len(member.blocks) != needed:
+            raise Fault(
+                f"expected {needed} digests for {member.size} bytes, found {len(member.blocks)}",
+                path=("members", number, "blocks"),
+            )
+    served = {artifact.member for artifact in index.artifacts}
+    encodings = {member.path: member for member in index.members}
+    for number, artifact in enumerate(index.artifacts):
+        source = encodings.get(artifact.member)
+        if source is None:
+            raise Fault(f"no such member: {artifact.member!r}", path=("artifacts", number, "member"))
+        if source.encoding == IDENTITY and (source.size, source.sha256) != (artifact.size, artifact.sha256):
+            raise Fault(
+                "expected the size and sha256 of its member, which is stored as it is",
+                path=("artifacts", number),
+            )
+    for number, member in enumerate(index.members):
+        if member.path == SUMS_NAME:
+            continue
+        if member.path not in served or not member.path.startswith("payload/"):
+            raise Fault(
+                "expected a member below payload/ that an artifact comes out of", path=("members", number)
+            )
+    if len(served) != len(index.artifacts):
+        raise Fault("expected one artifact for each member", path=("artifacts",))
