@@ -26,11 +26,15 @@ class Fault(ValueError):
 
     def under(self, path: KeyPath) -> Fault:
         """Return the same fault, seen from a document in which the value lies at `path`."""
-        return Fault(self.message, path=(*path, *self.path), hint=self.hint)
+        return type(self)(self.message, path=(*path, *self.path), hint=self.hint)
 
     def __str__(self) -> str:
         where = show_path(self.path)
         return f"{where}: {self.message}" if where else self.message
+
+
+class UnknownKey(Fault):
+    """A key that nobody knows: the fault lies with the key, not with its value."""
 
 
 def show_path(path: KeyPath) -> str:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bundler.core.fault import Fault, KeyPath, nearest
+from bundler.core.fault import Fault, KeyPath, UnknownKey, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,10 @@ class Shape(Protocol):
 
 
 def found(value: object) -> str:
-    """Name a plain value for a message: its kind, and itself where it is short."""
+    """Name a plain value for a message: its kind, and itself where it is short.
+
+    What a reader has beside plain values (YAML's unquoted `3.10`) names itself with a property `found`.
+    """
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -36,9 +39,10 @@ def found(value: object) -> str:
         return f"the number {value}"
     if isinstance(value, str):
         return f"the string {value!r}" if len(value) <= 60 else f"a string of {len(value)} characters"
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    return f"a mapping of {len(value)} keys" if isinstance(value, dict) else type(value).__name__
+    if isinstance(value, list | dict):
+        many = len(value)
+        return f"a list of {many}" if isinstance(value, list) else f"a mapping of {many} keys"
+    return str(getattr(value, "found", type(value).__name__))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +180,7 @@ class Record:
         for name in value:
             if name not in self.keys:
                 near = nearest(str(name), self.keys)
-                raise Fault(
+                raise UnknownKey(
                     f"unknown key, expected one of {', '.join(self.keys)}",
                     path=(*at, str(name)),
                     hint=f"did you mean {near!r}?" if near else None,
