@@ -7,7 +7,7 @@ from typing import Any
 
 from bundler.core import strictjson
 from bundler.core.digest import Digest
-from bundler.core.fault import Fault
+from bundler.core.fault import Fault, KeyPath
 from bundler.core.names import check_distinct, portable_path
 from bundler.core.platforms import Platform
 from bundler.core.shapes import Either, Flag, Key, Nothing, Record, Seq, Text, Whole
@@ -21,7 +21,14 @@ MAX_SIGNATURES = 16
 BLOCK_SIZE = 1 << 20  # bytes of stored content that one digest covers
 IDENTITY, ZSTD = "identity", "zstd"
 MAX_WINDOW_LOG = 27  # zstd: 128 MiB, the most that a reader has to give
-ROLES = ("archive", "uv", "metadata", "lock")
+METADATA_NAME = "download-metadata.json"
+_ROOTS = {  # the first part of an artifact's paths, by role; a host puts its own files beside them
+    "archive": ("mirror", "mirror-pypy", "mirror-graalpy", "python-cache"),
+    "uv": ("uv",),
+    "metadata": (METADATA_NAME,),
+    "lock": ("bundle.lock",),
+}
+ROLES = tuple(_ROOTS)
 
 _SERIAL_MAX = 2**53 - 1  # so that every JSON reader keeps it exact
 NAME_PATTERN = r"[a-z0-9][a-z0-9-]{0,39}"
@@ -196,30 +203,37 @@ def parse_index(data: bytes) -> Index:
 def _check(index: Index) -> None:
     check_distinct(member.path for member in index.members)
     check_distinct(path for artifact in index.artifacts for path in (artifact.path, *artifact.links))
-    for number, member in enumerate(index.members):
-        needed = -(-member.size // index.block_size)
-        if len(member.blocks) != needed:
-            raise Fault(
-                f"expected {needed} digests for {member.size} bytes, found {len(member.blocks)}",
-                path=("members", number, "blocks"),
-            )
-    served = {artifact.member for artifact in index.artifacts}
-    encodings = {member.path: member for member in index.members}
+    if not index.members or index.members[0].path != SUMS_NAME or index.members[0].encoding != IDENTITY:
+        raise Fault(f"expected {SUMS_NAME} as the first member", path=("members", 0))
+    members = {member.path: member for member in index.members}
     for number, artifact in enumerate(index.artifacts):
-        source = encodings.get(artifact.member)
-        if source is None:
-            raise Fault(f"no such member: {artifact.member!r}", path=("artifacts", number, "member"))
-        if source.encoding == IDENTITY and (source.size, source.sha256) != (artifact.size, artifact.sha256):
-            raise Fault(
-                "expected the size and sha256 of its member, which is stored as it is",
-                path=("artifacts", number),
-            )
+        _check_artifact(artifact, members.get(artifact.member), ("artifacts", number))
+    served = {artifact.member for artifact in index.artifacts}
     for number, member in enumerate(index.members):
-        if member.path == SUMS_NAME:
-            continue
-        if member.path not in served or not member.path.startswith("payload/"):
+        _check_member(member, index.block_size, ("members", number))
+        if number and (member.path not in served or not member.path.startswith("payload/")):
             raise Fault(
                 "expected a member below payload/ that an artifact comes out of", path=("members", number)
             )
     if len(served) != len(index.artifacts):
         raise Fault("expected one artifact for each member", path=("artifacts",))
+
+
+def _check_member(member: Member, block_size: int, at: KeyPath) -> None:
+    needed = -(-member.size // block_size)
+    if len(member.blocks) != needed:
+        raise Fault(
+            f"expected {needed} digests for {member.size} bytes, found {len(member.blocks)}",
+            path=(*at, "blocks"),
+        )
+
+
+def _check_artifact(artifact: Artifact, source: Member | None, at: KeyPath) -> None:
+    roots = _ROOTS[artifact.role]
+    for path in (artifact.path, *artifact.links):
+        if path.split("/")[0] not in roots:
+            raise Fault(f"expected a path below {' or '.join(roots)}, found {path!r}", path=(*at, "path"))
+    if source is None:
+        raise Fault(f"expected the path of a member, found {artifact.member!r}", path=(*at, "member"))
+    if source.encoding == IDENTITY and (source.size, source.sha256) != (artifact.size, artifact.sha256):
+        raise Fault("expected the size and sha256 of its member, which is stored as it is", path=at)

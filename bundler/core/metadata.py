@@ -1,15 +1,18 @@
-"""Rows of uv's `download-metadata.json`: read as uv does, written so that uv 0.6.13 to 0.13.8 all take them."""
+"""Rows of uv's `download-metadata.json`, written so that uv 0.6.13 to 0.13.8 all read them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bundler.core import strictjson
 from bundler.core.digest import Digest
 from bundler.core.fault import Fault, KeyPath
 from bundler.core.platforms import Platform
 from bundler.core.shapes import Either, Key, Nothing, Record, Text, Whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_BYTES = 64 << 20  # uv 0.13.8's own list has 3.8 MB with 6,816 rows
 _text, _null = Text(max_chars=1024), Nothing()
@@ -107,6 +110,20 @@ def dump_rows(rows: list[Row]) -> bytes:
         if row.sha256 is None:
             raise Fault(f"{row.key}: expected a sha256, uv would install this row unverified")
     return strictjson.dump({row.key: row.to_dict() for row in rows})
+
+
+def select_rows(rows: list[Row], held: Mapping[str, Digest]) -> list[Row]:
+    """Return the rows of the archives in `held` (installation key to digest), each exactly once.
+
+    Raises `Fault` where an archive has no row, or its row has another digest.
+    """
+    chosen = [row for row in rows if row.key in held]
+    for row in chosen:
+        if row.sha256 != held[row.key]:
+            raise Fault(f"{row.key}: expected sha256 {held[row.key]}, found {row.sha256}")
+    if missing := sorted(held.keys() - {row.key for row in chosen}):
+        raise Fault(f"{missing[0]}: expected a row for this archive, found none")
+    return chosen
 
 
 def parse_rows(data: bytes) -> list[Row]:

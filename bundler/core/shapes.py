@@ -225,6 +225,24 @@ class Either:
         return _about({"anyOf": [shape.schema() for _, shape in self.kinds]}, self.about)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A mapping with free keys, in which every value has one shape."""
+
+    value: Shape
+    about: str = ""
+
+    def read(self, value: object, at: KeyPath = ()) -> dict[str, Any]:
+        """Return the mapping with its values read."""
+        if not isinstance(value, dict):
+            raise Fault(f"expected a mapping, found {found(value)}", path=at)
+        return {name: self.value.read(item, (*at, name)) for name, item in value.items()}
+
+    def schema(self) -> dict[str, Any]:
+        """Describe the mapping."""
+        return _about({"type": "object", "additionalProperties": self.value.schema()}, self.about)
+
+
 @dataclass(frozen=True, slots=True)
 class Nothing:
     """JSON's null."""

@@ -1,0 +1,195 @@
+"""Write a bundle: store each artifact's content, name every byte in the index, lay out the container.
+
+The same ingredients give the same bytes (with the same zstandard release): FORMAT.md §1 and §3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+import zstandard
+
+from bundler.core import ustar
+from bundler.core.digest import CHUNK, Digest, read_chunks
+from bundler.core.index import BLOCK_SIZE, IDENTITY, INDEX_NAME, SUMS_NAME, ZSTD, Artifact, Member
+from bundler.errors import DamagedFault, SourceFault
+from bundler.offline.members import sums
+from bundler.offline.reader import signature_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from bundler.core.platforms import Platform
+    from bundler.core.progress import Progress
+
+LEVELS = {"fast": 3, "default": 12, "best": 19}  # zstd's; README has what they cost and save
+_SAMPLE = 1 << 20  # bytes compressed to learn whether a file shrinks at all
+_WORTH = 0.97  # what a sample must shrink to, or the file is stored as it is
+_WORKERS = 2  # files compressed at once; each compressor at level 19 holds about 100 MiB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingredient:
+    """A file for the bundle: where it is now, and what the index will say of it."""
+
+    source: Path
+    path: str
+    size: int
+    sha256: Digest
+    role: str
+    links: tuple[str, ...] = ()
+    executable: bool = False
+    platform: Platform | None = None
+    key: str | None = None
+    uv: str | None = None
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A member and the file that holds its bytes."""
+
+    member: Member
+    artifact: Artifact | None
+    file: Path
+
+
+def store_all(
+    ingredients: Sequence[Ingredient], *, level: str, spool: Path, progress: Progress
+) -> tuple[Stored, ...]:
+    """Store every ingredient, `SHA256SUMS` first; `spool` takes what is compressed.
+
+    Raises `SourceFault` where a file is not what its ingredient says: it changed since it was fetched.
+    """
+    ordered = sorted(ingredients, key=lambda one: (one.size > CHUNK, one.path))
+    progress.stage("compress", sum(one.size for one in ordered))
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        jobs = [
+            pool.submit(_store, one, LEVELS[level], spool / str(number), progress)
+            for number, one in enumerate(ordered)
+        ]
+        stored = [job.result() for job in jobs]
+    listing = sums(tuple(one.member for one in stored))
+    file = spool / SUMS_NAME
+    file.write_bytes(listing)
+    member = _measure(SUMS_NAME, read_chunks(file, chunk=BLOCK_SIZE), encoding=IDENTITY)
+    return (Stored(member=member, artifact=None, file=file), *stored)
+
+
+def _store(one: Ingredient, level: int, spool: Path, progress: Progress) -> Stored:
+    if _shrinks(one.source, one.size):
+        name, file, encoding = f"payload/{one.path}.zst", spool, ZSTD
+        digest = _compress(one, level, file, progress)
+        member = _measure(name, read_chunks(file, chunk=BLOCK_SIZE), encoding=encoding)
+    else:
+        name, file, encoding = f"payload/{one.path}", one.source, IDENTITY
+        member = _measure(name, _watched(read_chunks(file, chunk=BLOCK_SIZE), progress), encoding=encoding)
+        digest = member.sha256
+    if digest != one.sha256:
+        raise SourceFault(
+            f"{one.source}: expected sha256 {one.sha256} for {one.path}, found {digest}",
+            hint="the file changed after it was fetched: run the command again, it is fetched anew",
+        )
+    return Stored(member=member, artifact=_artifact(one, member), file=file)
+
+
+def _artifact(one: Ingredient, member: Member) -> Artifact:
+    return Artifact(
+        path=one.path,
+        size=one.size,
+        sha256=one.sha256,
+        role=one.role,
+        member=member.path,
+        links=one.links,
+        executable=one.executable,
+        platform=one.platform,
+        key=one.key,
+        uv=one.uv,
+        origin=one.origin,
+    )
+
+
+def _shrinks(file: Path, size: int) -> bool:
+    """Tell by samples from its beginning, middle and end whether zstd makes the file smaller."""
+    sample = bytearray()
+    with file.open("rb") as stream:
+        for at in (0, size // 2, max(0, size - _SAMPLE)):
+            stream.seek(at)
+            sample += stream.read(_SAMPLE)
+    return bool(sample) and len(zstandard.ZstdCompressor(level=1).compress(bytes(sample))) < _WORTH * len(
+        sample
+    )
+
+
+def _compress(one: Ingredient, level: int, file: Path, progress: Progress) -> Digest:
+    state = hashlib.sha256()
+    compressor = zstandard.ZstdCompressor(
+        compression_params=zstandard.ZstdCompressionParameters.from_level(
+            level, source_size=one.size, write_checksum=True, write_content_size=True
+        )
+    )
+    try:
+        with file.open("wb") as out, compressor.stream_writer(out, size=one.size, closefd=False) as writer:
+            for data in _watched(read_chunks(one.source), progress):
+                state.update(data)
+                writer.write(data)
+    except zstandard.ZstdError:
+        return Digest(state.hexdigest())  # another size than promised: the digest differs as well
+    return Digest(state.hexdigest())
+
+
+def _watched(chunks: Iterator[bytes], progress: Progress) -> Iterator[bytes]:
+    for data in chunks:
+        yield data
+        progress.advance(len(data))
+
+
+def _measure(path: str, blocks: Iterator[bytes], *, encoding: str) -> Member:
+    whole, digests, size = hashlib.sha256(), [], 0
+    for block in blocks:
+        whole.update(block)
+        digests.append(Digest.of(block))
+        size += len(block)
+    return Member(
+        path=path, size=size, sha256=Digest(whole.hexdigest()), encoding=encoding, blocks=tuple(digests)
+    )
+
+
+def container(
+    raw_index: bytes, signatures: Sequence[bytes], stored: Sequence[Stored], *, progress: Progress
+) -> Iterator[bytes]:
+    """Yield the bytes of the bundle; raises `DamagedFault` where a stored file changed in between."""
+    yield from front(raw_index, signatures)
+    progress.stage("write", sum(one.member.size for one in stored))
+    for one in stored:
+        yield ustar.header(one.member.path, one.member.size)
+        state, size = hashlib.sha256(), 0
+        for data in read_chunks(one.file):
+            state.update(data)
+            size += len(data)
+            yield data
+            progress.advance(len(data))
+        if (state.hexdigest(), size) != (one.member.sha256.hex, one.member.size):
+            raise DamagedFault(f"{one.file}: changed while it was packed", hint="run the command again")
+        yield ustar.padding(size)
+    yield ustar.END
+
+
+def front(raw_index: bytes, signatures: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the members that come before the payload: the index and its signatures."""
+    named = [(INDEX_NAME, raw_index), *((signature_name(n), one) for n, one in enumerate(signatures))]
+    for name, data in named:
+        yield ustar.header(name, len(data)) + data + ustar.padding(len(data))
+
+
+def write_to(stream: BinaryIO, chunks: Iterator[bytes]) -> int:
+    """Write the chunks; return how many bytes that were."""
+    size = 0
+    for data in chunks:
+        stream.write(data)
+        size += len(data)
+    return size

@@ -1,0 +1,77 @@
+"""Files that appear whole or not at all: written beside the target, synced, renamed, folder synced."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from bundler.errors import HostFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Open a new file that takes the place of `path` when the block ends well, and vanishes when not.
+
+    Raises `HostFault` where the folder cannot be written or the disk is full.
+    """
+    with host_faults(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with host_faults(path), os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            if hasattr(os, "fchmod"):
+                os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        with host_faults(path):
+            temporary.replace(path)
+            sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable; Windows has no such call and needs none for a rename."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def host_faults(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of the block into a `HostFault` that names `path`, the reason and the next step."""
+    try:
+        yield
+    except OSError as error:
+        named = error.filename or path
+        raise HostFault(f"{named}: {error.strerror or error}", hint=_next_step(error)) from None
+
+
+def _next_step(error: OSError) -> str:
+    import errno
+
+    steps = {
+        errno.ENOSPC: "make room on that file system (`df -h`) and run the command again",
+        errno.EDQUOT: "the quota is used up: make room and run the command again",
+        errno.EACCES: "run the command as a user who may write there, or choose another place",
+        errno.EPERM: "run the command as a user who may write there, or choose another place",
+        errno.EROFS: "the file system is read-only: choose another place, or remount it writable",
+        errno.EFBIG: "the file system or a limit (`ulimit -f`) takes no such size: choose another place",
+        errno.EIO: "the device reports an error: check the medium (`dmesg`), use another one",
+        errno.ENOENT: "create the folder first, or correct the path",
+        errno.ENOTDIR: "a part of the path is a file: correct the path",
+        errno.EISDIR: "that is a folder: name a file in it",
+    }
+    return steps.get(error.errno or 0, "check the path and the file system, then run the command again")

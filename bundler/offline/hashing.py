@@ -1,0 +1,56 @@
+"""A digest computed beside the work that produces the bytes, on a core of its own.
+
+hashlib lets go of the interpreter lock for large updates, so a thread is enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from typing import TYPE_CHECKING
+
+from bundler.core.digest import Digest
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_AHEAD = 8  # chunks that may wait; with chunks of 1 MiB this bounds memory to 8 MiB
+
+
+class HashBeside:
+    """A running SHA-256 that is fed from one thread and computed in another; use it in a `with`."""
+
+    def __init__(self) -> None:
+        self._state = hashlib.sha256()
+        self._chunks: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._size = 0
+
+    def __enter__(self) -> HashBeside:  # noqa: PYI034  # typing.Self needs Python 3.11
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._finish()
+
+    def update(self, data: bytes) -> None:
+        """Hash `data` after what came before; `data` must not change afterwards."""
+        self._size += len(data)
+        self._chunks.put(data)
+
+    def result(self) -> tuple[Digest, int]:
+        """Wait for the last chunk; return the digest and the count of bytes."""
+        self._finish()
+        return Digest(self._state.hexdigest()), self._size
+
+    def _finish(self) -> None:
+        if self._thread.is_alive():
+            self._chunks.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (data := self._chunks.get()) is not None:
+            self._state.update(data)

@@ -1,0 +1,146 @@
+"""The prefix on a host: its paths, whether it is safe to use, and its lock (FORMAT.md §10, steps 1 and 2)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bundler.core.durable import host_faults
+from bundler.errors import HostFault, LockedFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The folder that uv-bundler owns on a host, as an absolute path."""
+
+    root: Path
+
+    @property
+    def current(self) -> Path:
+        """The active generation, by the one path that exports name."""
+        return self.root / "current"
+
+    @property
+    def generations(self) -> Path:
+        """Where complete generations lie, by number."""
+        return self.root / "generations"
+
+    @property
+    def staging(self) -> Path:
+        """Where a generation is built."""
+        return self.root / "staging"
+
+    @property
+    def python(self) -> Path:
+        """Where interpreters are installed for all users."""
+        return self.root / "python"
+
+    @property
+    def state(self) -> Path:
+        """Where the lock and the serials lie."""
+        return self.root / "state"
+
+
+def default_prefix() -> Path:
+    """Return the prefix for this user: system-wide for root, the per-user data folder otherwise."""
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "uv-bundler"
+    if os.geteuid() == 0:
+        return Path("/opt/uv-bundler")
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "uv-bundler"
+    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "uv-bundler"
+
+
+def check_prefix(root: Path) -> Prefix:
+    """Return the prefix where it is safe to build in, existing or not; changes nothing.
+
+    Raises `HostFault` for a symbolic link, for something that is no folder, and where others than its owner
+    may write: whoever can swap files in the prefix decides what users run.
+    """
+    root = Path(os.path.abspath(root))  # noqa: PTH100  # resolve() would follow the links that are refused here
+    with host_faults(root):
+        for folder in (root, root / "generations", root / "staging", root / "state", root / "python"):
+            if folder.is_symlink():
+                raise HostFault(
+                    f"{folder}: is a symbolic link, expected a folder",
+                    hint="name the folder itself with --prefix",
+                )
+            if folder.exists() and not folder.is_dir():
+                raise HostFault(f"{folder}: is a file, expected a folder", hint="choose another --prefix")
+        if root.exists():
+            _refuse_writable(root, sticky_is_safe=False)
+        above = root.parent
+        while not above.exists():
+            above = above.parent
+        _refuse_writable(above, sticky_is_safe=True)
+    return Prefix(root)
+
+
+def _refuse_writable(folder: Path, *, sticky_is_safe: bool) -> None:
+    if os.name == "nt":
+        return
+    found = folder.stat()
+    writable = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if writable and not (sticky_is_safe and found.st_mode & stat.S_ISVTX):
+        raise HostFault(
+            f"{folder}: mode is {stat.S_IMODE(found.st_mode):04o}, expected no write for group and others",
+            hint=f"chmod go-w {folder}",
+        )
+    if found.st_uid not in (0, os.geteuid()):
+        raise HostFault(
+            f"{folder}: belongs to user {found.st_uid}, expected user {os.geteuid()} or root",
+            hint="run as the owner of the prefix, or choose another --prefix",
+        )
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder with mode 0755, whatever the umask; one that exists stays as it is."""
+    with host_faults(folder):
+        if folder.is_dir():
+            return
+        make_folder(folder.parent)
+        folder.mkdir(mode=0o755)
+        folder.chmod(0o755)
+
+
+@contextlib.contextmanager
+def locked(prefix: Prefix) -> Iterator[None]:
+    """Hold the prefix's lock; raises `LockedFault` where another process does."""
+    make_folder(prefix.state)
+    path = prefix.state / "lock"
+    with host_faults(path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        if not _try_lock(handle):
+            raise LockedFault(
+                f"{path}: another uv-bundler is at work on {prefix.root}",
+                hint="wait until it has ended, then run the command again",
+            )
+        yield
+    finally:
+        os.close(handle)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

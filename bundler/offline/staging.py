@@ -1,0 +1,130 @@
+"""Build a generation out of sight: every file and folder synced, every mode explicit (FORMAT.md §10)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from bundler.core.digest import hash_file, read_chunks
+from bundler.core.durable import host_faults, sync_folder
+from bundler.offline.prefix import make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from bundler.core.index import Artifact
+
+_SYNCERS = 2  # files synced while the next one is read; the device decides how fast that is
+
+
+class Staging:
+    """A generation that is being built in `folder`, which must not exist; use it in a `with`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._pool = ThreadPoolExecutor(_SYNCERS)
+        self._syncs: list[Future[None]] = []
+        self._made: set[Path] = set()
+
+    def __enter__(self) -> Staging:  # noqa: PYI034  # typing.Self needs Python 3.11
+        self._folder(self.folder)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    @contextlib.contextmanager
+    def file(self, path: str, *, executable: bool = False) -> Iterator[Callable[[bytes], object]]:
+        """Give a function that appends to the new file `path`; it is synced in the background."""
+        target = self.folder / path
+        self._folder(target.parent)
+        flags = (
+            os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        )
+        with host_faults(target):
+            handle = os.open(target, flags, 0o600)
+        try:
+            with host_faults(target):
+                yield lambda data: _write_all(handle, data)
+                if os.name != "nt":
+                    os.fchmod(handle, 0o755 if executable else 0o644)
+        except BaseException:
+            os.close(handle)
+            raise
+        self._syncs.append(self._pool.submit(_sync_and_close, handle, target))
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a small file whole."""
+        with self.file(path) as append:
+            append(data)
+
+    def link(self, source: Path, path: str) -> None:
+        """Give `source` a further name; a copy where the file system has no hard links."""
+        target = self.folder / path
+        self._folder(target.parent)
+        with host_faults(target):
+            try:
+                os.link(source, target, follow_symlinks=False)
+            except (OSError, NotImplementedError):
+                with self.file(path, executable=os.access(source, os.X_OK)) as append:
+                    for data in read_chunks(source):
+                        append(data)
+
+    def adopt(self, source: Path, artifact: Artifact) -> bool:
+        """Link content of the active generation where it still has the artifact's digest; else say no."""
+        try:
+            if source.is_symlink() or hash_file(source) != (artifact.sha256, artifact.size):
+                return False
+        except OSError:
+            return False
+        self.link(source, artifact.path)
+        if os.name != "nt":
+            (self.folder / artifact.path).chmod(0o755 if artifact.executable else 0o644)
+        return True
+
+    def finish(self) -> None:
+        """Return when every file and folder is on the disk; raises `HostFault` where one is not."""
+        for sync in self._syncs:
+            sync.result()
+        for folder in sorted(self._made, key=lambda one: len(one.parts), reverse=True):
+            with host_faults(folder):
+                sync_folder(folder)
+        with host_faults(self.folder.parent):
+            sync_folder(self.folder.parent)
+
+    def _folder(self, folder: Path) -> None:
+        if folder in self._made:
+            return
+        make_folder(folder)
+        if folder != self.folder.parent:
+            self._made.add(folder)
+        if folder not in (self.folder, self.folder.parent):
+            self._folder(folder.parent)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _sync_and_close(handle: int, target: Path) -> None:
+    try:
+        with host_faults(target):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what an earlier run left in `folder`."""
+    if folder.exists():
+        with host_faults(folder):
+            shutil.rmtree(folder)
