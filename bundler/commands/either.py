@@ -1,0 +1,80 @@
+"""Commands for both sides: look at a bundle, and verify it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bundler.commands.options import (
+    Bundle,
+    Quiet,
+    TrustOption,
+    Verifier,
+    bundle_name,
+    find_bundle,
+    load_trust_option,
+    open_bundle,
+)
+from bundler.commands.output import emit, say
+from bundler.commands.watch import watch
+
+if TYPE_CHECKING:
+    from bundler.signing.trust import Signer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command()(inspect)
+    app.command()(verify)
+
+
+def inspect(
+    bundle: Bundle,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Show what a bundle says of itself. Trusts nothing and checks nothing: for that there is `verify`.
+
+    Example: uv-bundler inspect /media/usb/plant-7-2026112001.uvb
+    """
+    from bundler.offline.inspect import describe, show
+
+    path = find_bundle(bundle)
+    with open_bundle(path) as stream:
+        described = describe(stream, name=bundle_name(path))
+    emit(show(described, as_json=as_json))
+    say(f"{bundle_name(path)}: nothing of this was verified: neither the signatures nor the payload")
+
+
+def verify(
+    bundle: Bundle, *, trust: TrustOption = None, verifier: Verifier = "builtin", quiet: Quiet = False
+) -> None:
+    """Check the signatures, then every byte. Writes nothing.
+
+    Example: uv-bundler verify /media/usb/plant-7-2026112001.uvb --trust packer.pub
+    """
+    from bundler.core.text import duration, size
+    from bundler.offline.members import stored_total
+    from bundler.offline.verify import verify_bundle
+
+    path = find_bundle(bundle)
+    begun, rules = time.monotonic(), load_trust_option(trust)
+    with open_bundle(path) as stream, watch(quiet=quiet) as progress:
+        verified = verify_bundle(
+            stream, name=bundle_name(path), trust=rules, progress=progress, verifier=verifier
+        )
+    if not quiet:
+        index = verified.index
+        say_signers(verified.signers)
+        say(
+            f"{bundle_name(path)}: {index.title}: every byte is as signed, {len(index.artifacts)} artifacts, "
+            f"{size(stored_total(index))} in {duration(time.monotonic() - begun)}"
+        )
+
+
+def say_signers(signers: tuple[Signer, ...]) -> None:
+    """Tell who signed, by name and fingerprint."""
+    for signer in signers:
+        say(f"signed by {signer.principal} with {signer.fingerprint}")

@@ -1,0 +1,79 @@
+"""What a bundle says of itself: read from its front, trusting nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from bundler.core import ustar
+from bundler.core.fault import Fault
+from bundler.core.index import FORMAT, Index
+from bundler.core.text import printable, size
+from bundler.offline.reader import BundleReader, parse_named
+from bundler.signing.sshsig import claimed_key
+
+if TYPE_CHECKING:
+    from bundler.offline.reader import SignedIndex
+
+
+def describe(stream: BinaryIO, *, name: str) -> dict[str, Any]:
+    """Return what `inspect --json` prints: the index in short, and whose signatures it claims to have.
+
+    Sizes are in bytes. Raises `DamagedFault` where the front of the bundle cannot be read.
+    """
+    reader = BundleReader(stream, name=name)
+    signed = reader.read_signed_index()
+    index = parse_named(signed, name=name)
+    contents = {one.sha256: one.size for one in index.artifacts}
+    payload = sum(ustar.stored_size(one.size) for one in index.members)
+    return {
+        "format": FORMAT,
+        "name": index.name,
+        "release": index.release,
+        "serial": index.serial,
+        "created": index.created,
+        "tool": index.tool,
+        "uv": list(index.uv),
+        "platforms": [str(one) for one in index.platforms],
+        "artifacts": [_artifact(index, number) for number in range(len(index.artifacts))],
+        "archives_size": sum(contents.values()),
+        "stored_size": reader.payload_offset + payload + len(ustar.END),
+        "index_sha256": signed.digest,
+        "signatures": _signatures(signed),
+        "verified": False,
+    }
+
+
+def _artifact(index: Index, number: int) -> dict[str, Any]:
+    one = index.artifacts[number].to_dict()
+    kept = ("path", "size", "sha256", "role", "key", "platform", "uv", "origin")
+    return {name: one[name] for name in kept if name in one}
+
+
+def _signatures(signed: SignedIndex) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for signature in signed.signatures:
+        try:
+            found.append({"fingerprint": claimed_key(signature).fingerprint})
+        except Fault as fault:
+            found.append({"fingerprint": None, "fault": str(fault)})
+    return found
+
+
+def show(described: dict[str, Any], *, as_json: bool) -> str:
+    """Write a description for programs, or for people."""
+    if as_json:
+        return json.dumps(described, indent=2) + "\n"
+    title = "{name} {release}, serial {serial}, packed {created} by {tool}".format(**described)
+    lines = [
+        title,
+        f"uv         {', '.join(described['uv'])}",
+        f"platforms  {', '.join(described['platforms'])}",
+        f"size       {size(described['stored_size'])}, content {size(described['archives_size'])}",
+        f"index      sha256 {described['index_sha256']}",
+        *(f"signature  {one['fingerprint'] or one['fault']}" for one in described["signatures"]),
+        "",
+    ]
+    for one in described["artifacts"]:
+        lines.append(f"{one['role']:<9}{size(one['size']):>11}  {one.get('key') or one['path']}")
+    return "".join(printable(line).rstrip() + "\n" for line in lines)

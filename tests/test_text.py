@@ -1,0 +1,50 @@
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundler.core.text import duration, printable, size
+
+
+@given(st.text())
+def test_printable_text_moves_no_cursor(text):
+    shown = printable(text)
+    assert all(unicodedata.category(char)[0] not in "CZ" or char == " " for char in shown)
+
+
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\nb", "a\\nb"),
+        ("a\u202eb", "a\\u202eb"),
+        ("\xa0", "\\xa0"),
+        ("tab\there", "tab\\there"),
+        ("grün ✓", "grün ✓"),
+    ],
+)
+def test_escapes_and_bidi_marks_are_shown_as_text(hostile, shown):
+    assert printable(hostile) == shown
+
+
+def test_long_text_is_cut():
+    assert printable("x" * 50, limit=10) == "x" * 10 + "…"
+
+
+def test_naughty_strings_become_one_line(shared_vectors):
+    for text in json.loads((shared_vectors / "blns.json").read_text()):
+        assert len(printable(text).splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (6 << 30, "6.0 GiB")]
+)
+def test_sizes_have_binary_units(count, shown):
+    assert size(count) == shown
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0.44, "0.4 s"), (12.2, "12 s"), (185, "3 min 05 s")])
+def test_durations_read_as_people_say_them(seconds, shown):
+    assert duration(seconds) == shown
