@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 USER_AGENT = f"uv-bundler/{__version__}"
 TIMEOUT = (15.0, 60.0)  # seconds: to connect, and without a single byte
-_CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _NEXT_STEPS = {
     401: "put the credentials for this host into ~/.netrc",
     403: "the server refuses these credentials or this address: check ~/.netrc and the proxy",
@@ -73,8 +73,9 @@ def open_session() -> requests.Session:
 
 
 def _context() -> ssl.SSLContext:
-    """Return the system's trust, in which OpenSSL heeds `SSL_CERT_FILE` itself, and the private CAs.
+    """Return the system's trust and the private CAs; OpenSSL heeds `SSL_CERT_FILE` and `SSL_CERT_DIR` itself.
 
+    But it keeps silent about a file that is not there, so the files are read once more here.
     requests adds its own public ones, and those of `REQUESTS_CA_BUNDLE`, when it opens a connection.
     """
     context = ssl.create_default_context()
@@ -100,9 +101,8 @@ def _believe(context: ssl.SSLContext, path: Path, place: str) -> None:
 
 def _private_cas() -> Iterator[tuple[str, Path]]:
     for variable in _CA_VARIABLES:
-        for value in os.environ.get(variable, "").split(os.pathsep if variable.endswith("_DIR") else "\0"):
-            if value:
-                yield variable, Path(value)
+        if value := os.environ.get(variable):
+            yield variable, Path(value)
     if setting := pip_setting("cert"):
         yield setting.place, Path(setting.value).expanduser()
 
