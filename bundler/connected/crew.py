@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from concurrent.futures import Future
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ def each(work: Callable[[T, threading.Event], R], items: Sequence[T], *, workers
     """
     stop = threading.Event()
     todo: queue.SimpleQueue[tuple[Future[R], T]] = queue.SimpleQueue()
-    done: queue.SimpleQueue[Future[R]] = queue.SimpleQueue()
     results: list[Future[R]] = [Future() for _ in items]
     for future, item in zip(results, items, strict=True):
-        future.add_done_callback(done.put)
         todo.put((future, item))
 
     def labour() -> None:
@@ -45,18 +43,13 @@ def each(work: Callable[[T, threading.Event], R], items: Sequence[T], *, workers
     for thread in threads:
         thread.start()
     try:
-        for _ in items:
-            _next(done).result()
+        waiting: set[Future[R]] = set(results)
+        while waiting:
+            finished, waiting = wait(waiting, timeout=_POLL, return_when=FIRST_EXCEPTION)
+            for future in finished:
+                future.result()
     finally:
         stop.set()
         for thread in threads:
             thread.join(timeout=_POLL)
     return [future.result() for future in results]
-
-
-def _next(done: queue.SimpleQueue[Future[R]]) -> Future[R]:
-    while True:
-        try:
-            return done.get(timeout=_POLL)
-        except queue.Empty:
-            continue

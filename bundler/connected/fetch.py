@@ -1,7 +1,7 @@
 """Fetch: bring files from their sources into the cache, several at a time, each checked against its digest.
 
 Guarantees: what comes back lies in the cache and has the digest that was wanted; a wrong file is never
-cached, the next candidate is tried instead; a failure in one file does not keep the others from being fetched.
+cached, the next candidate is tried instead; one file's failure does not keep the others from being fetched.
 """
 
 from __future__ import annotations

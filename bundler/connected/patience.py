@@ -26,7 +26,7 @@ class Patience:
     largest: int = 4 << 30  # of a file whose size nobody has told; the largest Python archive has 0.2 GiB
 
     def wait_after(self, failures: int, retry_after: str | None = None) -> float | None:
-        """Return the seconds to wait after failure 1, 2, …; None where the server asks for too long a time."""
+        """Return the seconds to wait after failure 1, 2, …; None where the server asks for too long."""
         if retry_after is not None and (asked := _seconds(retry_after)) is not None:
             return asked if asked <= self.longest_asked_wait else None
         longest = min(self.longest_wait, self.first_wait * 2.0 ** (failures - 1))

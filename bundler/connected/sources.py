@@ -71,7 +71,7 @@ def _in_folder(folder: Path, relative: str, url: str, sha256: Digest | None) -> 
 
 
 class FolderIndex:
-    """Files below some folders, found by digest; each file is hashed at most once, and only when asked for."""
+    """Files below some folders, found by digest; each file is hashed at most once, and only when asked."""
 
     def __init__(self, roots: Iterable[Path]) -> None:
         self._roots = tuple(roots)
