@@ -1,0 +1,55 @@
+import os
+import resource
+import signal
+
+import pytest
+
+from bundler.core.durable import host_faults, whole_file
+from bundler.errors import HostFault
+
+
+def test_a_file_appears_when_the_block_ends_well(tmp_path):
+    target = tmp_path / "a"
+    with whole_file(target) as stream:
+        stream.write(b"new")
+        assert not target.exists()
+    assert target.read_bytes() == b"new"
+    assert target.stat().st_mode & 0o777 == 0o644
+
+
+def test_what_was_there_stays_when_the_block_fails(tmp_path):
+    target = tmp_path / "a"
+    target.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), whole_file(target) as stream:
+        stream.write(b"half")
+        raise ZeroDivisionError
+    assert target.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_file_over_the_limit_names_itself_and_leaves_nothing(tmp_path):
+    target = tmp_path / "a"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(HostFault) as caught, whole_file(target) as stream:
+            stream.write(bytes(5000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert str(caught.value) == f"{target}: File too large"
+    assert "takes no such size" in caught.value.hint
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_missing_folder_is_named_with_the_next_step(tmp_path):
+    with pytest.raises(HostFault) as caught, whole_file(tmp_path / "no" / "a"):
+        pass
+    assert "No such file or directory" in str(caught.value)
+    assert caught.value.hint == "create the folder first, or correct the path"
+
+
+def test_the_file_that_an_error_names_is_the_one_that_is_shown(tmp_path):
+    with pytest.raises(HostFault, match="other"), host_faults(tmp_path / "one"):
+        (tmp_path / "other").read_bytes()
