@@ -11,7 +11,7 @@ from bundler.core.fault import Fault
 
 _P = 2**255 - 19
 _D = -121665 * pow(121666, -1, _P) % _P
-# The y coordinates of the eight points of small order: 0 (order 4), 1 (order 1), -1 (order 2), two of order 8.
+# The y coordinates of the eight points of small order: 0 (order 4), 1 (order 1), -1 (order 2), two of 8.
 _Y8 = int.from_bytes(
     bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"
 )

@@ -164,7 +164,10 @@ class _SecurityKey:
         if (
             not flags[0] & USER_PRESENT
         ):  # `ssh-keygen -Y verify` accepts these: nobody need have touched the key
-            raise Fault("expected a touch of the security key, found a signature made without one")
+            raise Fault(
+                "expected a touch of the security key, found a signature made without one",
+                hint="sign again, and touch the key when it blinks",
+            )
         check = self.inner.read(algorithm, wire.Reader(signature))
         prefix = hashlib.sha256(self.application).digest() + flags + counter
         return lambda message: check(prefix + hashlib.sha256(message).digest())

@@ -136,3 +136,8 @@ def dearmor(armored: bytes) -> bytes:
 def verify_sshsig(armored: bytes, message: bytes, *, namespace: str) -> PublicKey:
     """Return the key that made this armored signature over `message` in `namespace`; raises `Fault`."""
     return Sshsig.from_armor(armored).verify(message, namespace=namespace)
+
+
+def claimed_key(armored: bytes) -> PublicKey:
+    """Return the key that a signature names, checking nothing: for `inspect`; raises `Fault`."""
+    return Sshsig.from_armor(armored).public_key

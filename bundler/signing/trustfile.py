@@ -1,0 +1,90 @@
+"""The files that say whom to trust: one public key, or an `allowed_signers` file.
+
+Bytes in, rules out. A private key is recognised by its first bytes, and no more of it is read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+from bundler.core.durable import host_faults
+from bundler.core.fault import Fault
+from bundler.errors import UsageFault
+from bundler.signing.allowed_signers import MAX_FILE_BYTES, Rule, decode_lines, parse_allowed_signers
+from bundler.signing.publickey import PublicKey, looks_like_key_type
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PEEK = 64  # bytes: enough to recognise any PEM header
+_EXPECTED = "expected an OpenSSH public key or an allowed_signers file"
+_FOREIGN = (  # what people confuse with a public key; how it begins, what it is, what to do
+    (b"-----BEGIN PUBLIC KEY", "a PEM public key", "convert it: ssh-keygen -i -m PKCS8 -f {path}"),
+    (b"-----BEGIN RSA PUBLIC KEY", "a PEM public key", "convert it: ssh-keygen -i -m PEM -f {path}"),
+    (b"---- BEGIN SSH2 PUBLIC KEY", "an RFC 4716 public key", "convert it: ssh-keygen -i -f {path}"),
+    (b"-----BEGIN CERTIFICATE", "a certificate", "name the packer's OpenSSH public key (KEY.pub)"),
+    (b"-----BEGIN SSH SIGNATURE", "a signature", "name the packer's public key (KEY.pub)"),
+)
+
+
+def read_rules(path: Path) -> tuple[Rule, ...]:
+    """Read the file at `path`; raises `UsageFault` naming file and line for anything but keys.
+
+    A single public key becomes a rule for every namespace, whose principal is the key's comment, or its
+    fingerprint where it has none.
+    """
+    with host_faults(path):
+        if path.is_dir():
+            raise UsageFault(f"{path}: a folder, {_EXPECTED}", hint="name the file in it")
+        if not path.exists():
+            raise UsageFault(f"{path}: no such file, {_EXPECTED}", hint="check the path given with --trust")
+        with path.open("rb", buffering=0) as stream:
+            data = _read(stream, path=path)
+    try:
+        return parse_rules(data)
+    except Fault as fault:
+        where = f"{path}:{fault.path[0]}" if fault.path else str(path)
+        hint = (
+            fault.hint or "correct the line; the file must be right as a whole before anything in it counts"
+        )
+        raise UsageFault(f"{where}: {fault.message}", hint=hint) from None
+
+
+def parse_rules(data: bytes) -> tuple[Rule, ...]:
+    """Read the content of either kind of file; raises `Fault` with the number of the line as its path."""
+    lines = [
+        (number, line) for number, line in enumerate(decode_lines(data), start=1) if line and line[0] != "#"
+    ]
+    if not lines:
+        raise Fault("no key in it, expected at least one", hint="give the public key of the packer (KEY.pub)")
+    number, first = lines[0]
+    if not looks_like_key_type(first.split(None, 1)[0]):
+        return parse_allowed_signers(data)
+    if len(lines) > 1:
+        raise Fault(
+            "a second line after a public key, expected one key alone",
+            hint="for several keys begin each line with a name, as allowed_signers files do: "
+            "NAME ssh-ed25519 AAAA…",
+        ).under((lines[1][0],))
+    try:
+        key = PublicKey.parse(first)
+    except Fault as fault:
+        raise fault.under((number,)) from None
+    return (Rule(principals=key.comment or key.fingerprint, key=key, line=number),)
+
+
+def _read(stream: BinaryIO, *, path: Path) -> bytes:
+    head = stream.read(_PEEK)
+    begins = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if b"PRIVATE KEY" in head or begins.startswith(b"PuTTY-User-Key-File"):
+        raise UsageFault(
+            f"{path}: a private key, {_EXPECTED}; nothing further of it was read",
+            hint=f"name its public half ({path}.pub), and keep the private key off this machine",
+        )
+    for mark, what, step in _FOREIGN:
+        if begins.startswith(mark):
+            raise UsageFault(f"{path}: {what}, {_EXPECTED}", hint=step.format(path=path))
+    data = head
+    while (more := stream.read(MAX_FILE_BYTES + 1 - len(data))) and len(data) <= MAX_FILE_BYTES:
+        data += more
+    return data
