@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import PurePosixPath, PureWindowsPath
 
 import pytest
+from realuv import VERSIONS, clean_env, tiny_tree, uv_of
 
 from bundler.errors import UsageFault
 from bundler.offline.settings import RULES, ExportFacts, file_url, key_since, parse_version, settings
@@ -17,7 +20,7 @@ J, M, P, G = (
     "UV_PYPY_INSTALL_MIRROR",
     "UV_GRAALPY_INSTALL_MIRROR",
 )
-C, O, D, F = "UV_PYTHON_CACHE_DIR", "UV_PYTHON_PREFERENCE", "UV_PYTHON_INSTALL_DIR", "UV_OFFLINE"
+C, K, D, F = "UV_PYTHON_CACHE_DIR", "UV_PYTHON_PREFERENCE", "UV_PYTHON_INSTALL_DIR", "UV_OFFLINE"
 KEYS = {
     "json": "python-downloads-json-url",
     "mirror": "python-install-mirror",
@@ -51,21 +54,21 @@ def values(found) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("uv", "variables", "keys"),
     [
-        ("0.4.3", [O, D], ["preference", "offline"]),
-        ("0.4.4", [M, P, O, D], ["preference", "offline"]),
-        ("0.5.1", [M, P, O, D], ["preference", "offline"]),
-        ("0.5.8", [M, P, O, D], ["mirror", "pypy", "preference", "offline"]),
-        ("0.5.9", [M, P, O, D, F], ["mirror", "pypy", "preference", "offline"]),
-        ("0.6.12", [M, P, O, D, F], ["mirror", "pypy", "preference", "offline"]),
-        ("0.6.13", [J, M, P, O, D, F], ["mirror", "pypy", "preference", "offline"]),
-        ("0.6.17", [J, M, P, O, D, F], ["mirror", "pypy", "preference", "offline"]),
-        ("0.7.0", [J, M, P, C, O, D, F], ["mirror", "pypy", "preference", "offline"]),
-        ("0.7.2", [J, M, P, C, O, D, F], ["mirror", "pypy", "preference", "offline"]),
-        ("0.7.3", [J, M, P, C, O, D, F], ["json", "mirror", "pypy", "preference", "offline"]),
-        ("0.11.33", [J, M, P, C, O, D, F], ["json", "mirror", "pypy", "preference", "offline"]),
-        ("0.12.23", [J, M, P, C, O, D, F], ["json", "mirror", "pypy", "preference", "offline"]),
-        ("0.12.24", [J, M, P, G, C, O, D, F], ["json", "mirror", "pypy", "graalpy", "preference", "offline"]),
-        ("0.13.8", [J, M, P, G, C, O, D, F], ["json", "mirror", "pypy", "graalpy", "preference", "offline"]),
+        ("0.4.3", [K, D], ["preference", "offline"]),
+        ("0.4.4", [M, P, K, D], ["preference", "offline"]),
+        ("0.5.1", [M, P, K, D], ["preference", "offline"]),
+        ("0.5.8", [M, P, K, D], ["mirror", "pypy", "preference", "offline"]),
+        ("0.5.9", [M, P, K, D, F], ["mirror", "pypy", "preference", "offline"]),
+        ("0.6.12", [M, P, K, D, F], ["mirror", "pypy", "preference", "offline"]),
+        ("0.6.13", [J, M, P, K, D, F], ["mirror", "pypy", "preference", "offline"]),
+        ("0.6.17", [J, M, P, K, D, F], ["mirror", "pypy", "preference", "offline"]),
+        ("0.7.0", [J, M, P, C, K, D, F], ["mirror", "pypy", "preference", "offline"]),
+        ("0.7.2", [J, M, P, C, K, D, F], ["mirror", "pypy", "preference", "offline"]),
+        ("0.7.3", [J, M, P, C, K, D, F], ["json", "mirror", "pypy", "preference", "offline"]),
+        ("0.11.33", [J, M, P, C, K, D, F], ["json", "mirror", "pypy", "preference", "offline"]),
+        ("0.12.23", [J, M, P, C, K, D, F], ["json", "mirror", "pypy", "preference", "offline"]),
+        ("0.12.24", [J, M, P, G, C, K, D, F], ["json", "mirror", "pypy", "graalpy", "preference", "offline"]),
+        ("0.13.8", [J, M, P, G, C, K, D, F], ["json", "mirror", "pypy", "graalpy", "preference", "offline"]),
     ],
 )
 def test_each_uv_is_told_what_it_obeys_and_its_file_what_it_knows(uv, variables, keys):
@@ -78,7 +81,7 @@ def test_each_uv_is_told_what_it_obeys_and_its_file_what_it_knows(uv, variables,
 
 def test_several_uvs_are_told_what_the_newest_obeys_and_their_file_what_the_oldest_knows():
     found = settings(facts(uv=("0.13.8", "0.6.17", "0.5.31"), folders=ALL_FOLDERS))
-    assert names(found) == [J, M, P, G, C, O, "PATH"]
+    assert names(found) == [J, M, P, G, C, K, "PATH"]
     assert [one.key for one in found if one.key] == [KEYS["mirror"], KEYS["pypy"], KEYS["preference"]]
 
 
@@ -87,7 +90,7 @@ def test_the_usual_bundle_gets_these_values():
         J: "/opt/uv-bundler/current/download-metadata.json",
         M: "file:///opt/uv-bundler/current/mirror",
         C: "/opt/uv-bundler/current/python-cache",
-        O: "only-managed",
+        K: "only-managed",
         "PATH": "/opt/uv-bundler/current/bin",
     }
 
@@ -97,7 +100,7 @@ def test_an_incomplete_cache_is_not_named():
 
 
 def test_only_the_mirrors_that_exist_are_named():
-    assert set(names(settings(facts(folders=frozenset({"mirror-pypy"}))))) == {J, P, C, O, "PATH"}
+    assert set(names(settings(facts(folders=frozenset({"mirror-pypy"}))))) == {J, P, C, K, "PATH"}
 
 
 def test_offline_is_not_said_while_uv_must_still_install():
@@ -126,7 +129,7 @@ def test_a_bundle_of_uv_alone_only_leads_to_it():
 
 
 def test_a_bundle_without_uv_leaves_path_alone_and_assumes_a_new_one():
-    assert names(settings(facts(uv=(), folders=ALL_FOLDERS))) == [J, M, P, G, C, O]
+    assert names(settings(facts(uv=(), folders=ALL_FOLDERS))) == [J, M, P, G, C, K]
 
 
 def test_every_setting_has_a_reason_and_comes_in_the_order_of_the_table():
@@ -190,3 +193,40 @@ def test_a_uv_version_is_compared_by_its_numbers(text, version):
 
 def test_each_key_tells_the_first_uv_that_knows_it():
     assert key_since("python-downloads-json-url") == (0, 7, 3)
+
+
+ODD = (
+    "a b",
+    "a#b",
+    "100%",
+    "a%20b",
+    "a?b",
+    "a+b",
+    "jörg 😀",
+    "it's",
+    'a"b',
+    "a\\b",
+    "a&b;c",
+    "a$b",
+    "a[b]{c}",
+    "-a",
+)
+
+
+@pytest.mark.uv
+@pytest.mark.parametrize("version", [VERSIONS[0], "newest"])
+@pytest.mark.skipif(os.name == "nt", reason="needs names that Windows does not allow")
+def test_the_real_uv_installs_from_the_values_under_any_prefix(version, uv, tmp_path):
+    command = uv if version == "newest" else uv_of(version)
+    for number, odd in enumerate(ODD):
+        prefix = tmp_path / f"{number}" / odd
+        row = tiny_tree(prefix / "current")
+        facts_here = facts(prefix=prefix, uv=("0.13.8",), interpreters_installed=True)
+        told = {name: value for name, value in values(settings(facts_here)).items() if name != "PATH"}
+        del told["UV_PYTHON_CACHE_DIR"]  # it would hide a mirror that uv does not find
+        env = {**clean_env(tmp_path / "home"), **told}
+        run = subprocess.run(
+            [command, "python", "install", "3.11"], env=env, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, (odd, run.stderr)
+        assert (prefix / "python" / row.key / "bin" / "python3.11").exists(), odd
