@@ -1,6 +1,7 @@
 """A digest computed beside the work that produces the bytes, on a core of its own.
 
-hashlib lets go of the interpreter lock for large updates, so a thread is enough.
+hashlib lets go of the interpreter lock for large updates, so a thread is enough. It is started with the
+first large chunk: for small files it would cost more than it saves.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from bundler.core.digest import Digest
 if TYPE_CHECKING:
     from types import TracebackType
 
+_LARGE = 1 << 18  # bytes from which on a chunk is worth a thread
 _AHEAD = 8  # chunks that may wait; with chunks of 1 MiB this bounds memory to 8 MiB
 
 
@@ -28,7 +30,6 @@ class HashBeside:
         self._size = 0
 
     def __enter__(self) -> HashBeside:  # noqa: PYI034  # typing.Self needs Python 3.11
-        self._thread.start()
         return self
 
     def __exit__(
@@ -39,6 +40,11 @@ class HashBeside:
     def update(self, data: bytes) -> None:
         """Hash `data` after what came before; `data` must not change afterwards."""
         self._size += len(data)
+        if not self._thread.is_alive():
+            if len(data) < _LARGE:
+                self._state.update(data)
+                return
+            self._thread.start()
         self._chunks.put(data)
 
     def result(self) -> tuple[Digest, int]:

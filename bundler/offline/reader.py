@@ -57,7 +57,10 @@ class VerifiedIndex:
 
 def verify_index(signed: SignedIndex, *, trust: Trust, name: str, verifier: str = "builtin") -> VerifiedIndex:
     """Check the signatures, then parse. Raises `SignatureFault`, or `DamagedFault` for a signed bad index."""
-    signers = verify_signatures(signed.raw, signed.signatures, trust=trust, verifier=verifier)
+    try:
+        signers = verify_signatures(signed.raw, signed.signatures, trust=trust, verifier=verifier)
+    except SignatureFault as fault:
+        raise SignatureFault(f"{name}: {fault.message}", hint=fault.hint) from None
     return VerifiedIndex(index=parse_named(signed, name=name), signed=signed, signers=signers)
 
 

@@ -1,0 +1,142 @@
+"""Small bundles, really signed, made in memory by the code that packs real ones."""
+
+from __future__ import annotations
+
+import io
+import random
+import tempfile
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from bundler.connected.bundlewriter import Ingredient, container, store_all
+from bundler.core.digest import Digest
+from bundler.core.index import Index
+from bundler.core.metadata import Row, dump_rows
+from bundler.core.platforms import Platform, host_platform
+from bundler.core.progress import Silent
+from bundler.core.uvnames import cache_name, mirror_path, own_build_url
+from bundler.offline.unpack import Request, unpack
+from bundler.signing import wire
+from bundler.signing.allowed_signers import parse_allowed_signers
+from bundler.signing.publickey import PublicKey
+from bundler.signing.sshsig import Sshsig, armor, signed_data
+from bundler.signing.trust import NAMESPACE, Trust
+
+HOST = host_platform()
+OTHER = Platform.parse("windows-x86_64-none" if HOST.os != "windows" else "linux-x86_64-gnu")
+
+
+class Packer:
+    """A signer with a key in memory; the seed decides the key."""
+
+    def __init__(self, seed=1, name="packer@site"):
+        self._private = Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
+        raw = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.key = PublicKey(wire.text("ssh-ed25519") + wire.string(raw))
+        self.name = name
+
+    def sign(self, message, *, namespace=NAMESPACE):
+        data = signed_data(message, namespace=namespace)
+        blob = wire.text("ssh-ed25519") + wire.string(self._private.sign(data))
+        return armor(
+            Sshsig(public_key=self.key, namespace=namespace, hash_name="sha512", signature=blob).to_blob()
+        )
+
+    @property
+    def line(self):
+        return f'{self.name} namespaces="{NAMESPACE}" {self.key}'
+
+    @property
+    def trust(self):
+        return Trust(rules=parse_allowed_signers(self.line.encode() + b"\n"), source="test trust")
+
+
+PACKER = Packer()
+
+
+def archive(content, *, version=(3, 13, 5), platform=HOST):
+    """Return content and row of a made-up interpreter archive."""
+    name = f"cpython-{'.'.join(map(str, version))}+own-{platform}.tar.gz"
+    digest = Digest.of(content)
+    row = Row(
+        name="cpython", version=version, prerelease="", variant="", platform=platform,
+        url=own_build_url(name, digest), sha256=digest, build=f"own-{digest.short}",
+    )  # fmt: skip
+    return content, row
+
+
+def small_content(seed=0, size=3000):
+    """Return bytes that do not compress."""
+    return random.Random(seed).randbytes(size)
+
+
+def make_bundle(
+    *,
+    archives=None,
+    uv_for=(HOST,),
+    serial=7,
+    name="plant-7",
+    packers=(PACKER,),
+    platforms=(HOST,),
+    rows=None,
+):
+    """Return the bytes of a bundle with archives, uv binaries and metadata."""
+    archives = [archive(small_content())] if archives is None else archives
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        ingredients = []
+
+        def add(content, **facts):
+            file = folder / f"in{len(ingredients)}"
+            file.write_bytes(content)
+            ingredients.append(Ingredient(source=file, size=len(content), sha256=Digest.of(content), **facts))
+
+        for content, row in archives:
+            add(
+                content, path=mirror_path(row.url), role="archive", platform=row.platform, key=row.key,
+                links=(f"python-cache/{cache_name(row.url, row.sha256)}",), origin=row.url,
+            )  # fmt: skip
+        for platform in uv_for:
+            for program in ("uv", "uvx"):
+                script = f"#!/bin/sh\necho {program} 0.13.8\n".encode() + b"# filler\n" * 200
+                add(
+                    script, path=f"uv/0.13.8/{platform}/{program}", role="uv", platform=platform, uv="0.13.8",
+                    executable=True,
+                )  # fmt: skip
+        add(
+            dump_rows([row for _, row in archives]) if rows is None else rows,
+            path="download-metadata.json", role="metadata",
+        )  # fmt: skip
+        spool = folder / "spool"
+        spool.mkdir()
+        stored = store_all(ingredients, level="fast", spool=spool, progress=Silent())
+        index = Index(
+            name=name, release="2026Q4", serial=serial, created="2026-11-20T00:00:00Z", tool="uv-bundler test",
+            uv=("0.13.8",) if uv_for else (), platforms=platforms,
+            artifacts=tuple(one.artifact for one in stored if one.artifact),
+            members=tuple(one.member for one in stored),
+        )  # fmt: skip
+        raw = index.to_bytes()
+        return b"".join(container(raw, [one.sign(raw) for one in packers], stored, progress=Silent()))
+
+
+def request(prefix, **changes):
+    """Return what an administrator asks for, trusting the test packer."""
+    return Request(**({"prefix": prefix, "trust": PACKER.trust, "host": HOST} | changes))
+
+
+def unpack_bytes(data, prefix, *, name="q4.uvb", **changes):
+    """Unpack a bundle from memory."""
+    return unpack(io.BytesIO(data), request(prefix, **changes), name=name, progress=Silent())
+
+
+def tree(folder):
+    """Return every path below `folder` with its kind, mode and content: what `nothing changed` means."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        facts = path.lstat()
+        content = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        found[str(path.relative_to(folder))] = (oct(facts.st_mode), content)
+    return found
