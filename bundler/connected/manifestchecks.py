@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os.path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bundler.connected.pyrequest import PythonRequest
 from bundler.core.fault import Fault, KeyPath
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Sequence
 
     from bundler.core.platforms import Platform
 
@@ -27,18 +28,25 @@ def check(read: dict[str, Any]) -> None:
     _check_distinct(read["uv"], ("uv",))
     _check_distinct(read["platforms"], ("platforms",))
     _check_distinct(read["sources"]["pythons"], ("sources", "pythons"))
-    _check_distinct(requests, ("pythons",))
+    _check_distinct(
+        [replace(request, implementation=request.implementation or "cpython") for request in requests],
+        ("pythons",),
+        written=[wish["request"] for wish in read["pythons"]],
+    )
     for number, (wish, request) in enumerate(zip(read["pythons"], requests, strict=True)):
         _check_wish(wish, request, read["platforms"], ("pythons", number))
     _check_builds(read["builds"], read["platforms"])
 
 
-def _check_distinct(values: Iterable[Hashable], at: KeyPath) -> None:
+def _check_distinct(values: Iterable[Hashable], at: KeyPath, *, written: Sequence[str] = ()) -> None:
+    """Refuse two equal values; `written` says how they stand in the manifest where that differs."""
     seen: dict[Hashable, int] = {}
     for number, value in enumerate(values):
         if value in seen:
+            first, second = seen[value], written[number] if written else str(value)
+            alias = f", as {written[first]}" if written and written[first] != second else ""
             raise Fault(
-                f"{value} stands twice, first as item {seen[value]}",
+                f"{second} stands twice, first as item {first}{alias}",
                 path=(*at, number),
                 hint="keep one of the two",
             )

@@ -44,7 +44,7 @@ platforms:
   # - windows-x86_64-none
   # - macos-aarch64-none
 
-# Behind a proxy of your own? Then say where things come from:
+# No way to the public places? Then say where things come from:
 # sources:
 #   index: https://index.example/simple
 #   pythons: https://mirror.example/python-build-standalone/releases/download
@@ -63,19 +63,28 @@ def write_starter(path: Path) -> None:
     and `HostFault` where the file cannot be written.
     """
     try:
-        with path.open("x", encoding="utf-8", newline="\n") as stream:
-            stream.write(STARTER)
+        stream = path.open("x", encoding="utf-8", newline="\n")
     except FileExistsError:
         raise UsageFault(
             f"{path}: is there already, expected a new file", hint="name another file, or remove this one"
         ) from None
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if path.parent.is_dir():
+            raise _not_written(path, error) from None
         raise UsageFault(
             f"{path}: expected a folder {path.parent} to write it into, found none",
             hint=f"mkdir {path.parent}",
         ) from None
+    try:
+        with stream:
+            stream.write(STARTER)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise HostFault(
-            f"{path}: cannot be written: {reason}", hint="name a place you may write to"
-        ) from None
+        path.unlink(missing_ok=True)  # it is ours, and not whole
+        raise _not_written(path, error) from None
+
+
+def _not_written(path: Path, error: OSError) -> HostFault:
+    reason = error.strerror or str(error)
+    return HostFault(
+        f"{path}: cannot be written: {reason}", hint="name a place with room that you may write to"
+    )
