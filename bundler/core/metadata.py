@@ -53,7 +53,10 @@ class Row:
     def key(self) -> str:
         """The installation key, uv's name of it: `cpython-3.13.5+freethreaded-linux-x86_64-gnu`."""
         variant = f"+{self.variant}" if self.variant else ""
-        return f"{self.name}-{self.version_text}{variant}-{self.platform}"
+        platform = str(self.platform).replace(
+            "-riscv64-", "-riscv64gc-"
+        )  # uv 0.6.13 to 0.13.8 say so in keys
+        return f"{self.name}-{self.version_text}{variant}-{platform}"
 
     @property
     def version_text(self) -> str:

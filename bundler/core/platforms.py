@@ -27,6 +27,7 @@ _ARCH = {
     "powerpc64le": "powerpc64le",
     "ppc64le": "powerpc64le",
     "riscv64": "riscv64",
+    "riscv64gc": "riscv64",
     "s390x": "s390x",
 }
 _LIBC = {
