@@ -69,7 +69,8 @@ def write_starter(path: Path) -> None:
             f"{path}: is there already, expected a new file", hint="name another file, or remove this one"
         ) from None
     except OSError as error:
-        if path.parent.is_dir():
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError) and not path.parent.is_dir()
+        if not missing:
             raise _not_written(path, error) from None
         raise UsageFault(
             f"{path}: expected a folder {path.parent} to write it into, found none",
