@@ -22,10 +22,10 @@ _SHARED_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def check_guarded(path: Path) -> None:
-    """Raise `SignatureFault` (exit 3) where others than root and this user could have changed `path`.
+    """Raise `SignatureFault` (exit 3) where others than root and this user could change the file `path`.
 
-    A store that others can write trusts whoever writes it, so nothing it says counts. Raises `HostFault` where
-    the path cannot be examined. Must be called before the file is read.
+    A store that others can write trusts whoever writes it, so nothing it says counts. Raises `HostFault`
+    where the path cannot be examined. Must be called before the file is read.
     """
     if os.name == "nt":
         return
