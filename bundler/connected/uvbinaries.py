@@ -9,7 +9,7 @@ import os
 import re
 import zipfile
 import zlib
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from bundler.errors import DamagedFault, HostFault
 
@@ -39,8 +39,8 @@ def extract_binaries(wheel: Path, into: Path, platform: Platform) -> dict[str, P
         with zipfile.ZipFile(wheel) as archive:
             record = _read_record(archive)
             for name, member in _programs(archive, platform):
+                _write(archive, member, into / name, record.get(member.filename))
                 written[name] = into / name
-                _write(archive, member, written[name], record.get(member.filename))
     except _BROKEN as error:
         _remove(written)
         raise DamagedFault(
@@ -87,15 +87,25 @@ def _write(
 ) -> None:
     if expected is None or member.file_size > _MAX_PROGRAM:
         raise zipfile.BadZipFile(f"its RECORD does not name {member.filename}, or it is too large")
+    try:
+        with archive.open(member) as source, target.open("xb") as sink:
+            _copy(source, sink, expected, member.filename)
+        target.chmod(0o755)
+    except FileExistsError:
+        raise  # it is not ours to remove
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _copy(source: IO[bytes], sink: BinaryIO, expected: tuple[str, str], name: str) -> None:
+    """Copy and flush to disk; raises where digest and size are not those of RECORD."""
     state, size = hashlib.sha256(), 0
-    with archive.open(member) as source, target.open("xb") as sink:
-        while chunk := source.read(_CHUNK):
-            state.update(chunk)
-            size += len(chunk)
-            sink.write(chunk)
-        sink.flush()
-        os.fsync(sink.fileno())
-    digest = base64.urlsafe_b64encode(state.digest()).decode().rstrip("=")
-    if (digest, str(size)) != expected:
-        raise zipfile.BadZipFile(f"{member.filename} differs from its RECORD")
-    target.chmod(0o755)
+    while chunk := source.read(_CHUNK):
+        state.update(chunk)
+        size += len(chunk)
+        sink.write(chunk)
+    if (base64.urlsafe_b64encode(state.digest()).decode().rstrip("="), str(size)) != expected:
+        raise zipfile.BadZipFile(f"{name} differs from its RECORD")
+    sink.flush()
+    os.fsync(sink.fileno())
