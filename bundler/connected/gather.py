@@ -1,0 +1,129 @@
+"""From a lock to files at hand: fetch the archives and wheels, prepare own builds, write the metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bundler.connected.bundlewriter import Ingredient
+from bundler.connected.fetch import Wanted
+from bundler.connected.packageindex import list_files
+from bundler.connected.sources import candidates
+from bundler.connected.uvbinaries import extract_binaries
+from bundler.core.digest import Digest, hash_file
+from bundler.core.index import METADATA_NAME
+from bundler.core.metadata import dump_rows
+from bundler.core.names import portable_path
+from bundler.core.uvnames import cache_name, mirror_path
+from bundler.errors import SourceFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    import requests
+
+    from bundler.connected.cache import Cache
+    from bundler.connected.fetch import Fetched, Fetcher
+    from bundler.connected.lock import Lock, LockedWheel
+    from bundler.core.metadata import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supplies:
+    """Where files come from: the index's URL, the mirrors of Pythons, and the fetcher over both."""
+
+    index: str
+    mirrors: tuple[str, ...]
+    session: requests.Session
+    cache: Cache
+    fetcher: Fetcher
+
+
+def gather(
+    lock: Lock, builds: Mapping[Digest, Path], supplies: Supplies, *, scratch: Path
+) -> list[Ingredient]:
+    """Return every file of the bundle; `scratch` takes what is unpacked or written for it.
+
+    `builds` are the archives of the lock's own builds, by digest. Everything is fetched in one go, so that
+    one message names all that could not be had. Raises `SourceFault`.
+    """
+    pythons = [_python(item.row, item.size, supplies.mirrors) for item in lock.pythons]
+    fetched = supplies.fetcher.fetch([*pythons, *_wheels(lock.wheels, supplies)])
+    archives = [(item.row, one) for item, one in zip(lock.pythons, fetched, strict=False)]
+    found = [_archive(row, one.path, one.size) for row, one in archives]
+    for build in lock.builds:
+        if build.row.sha256:
+            found.append(_archive(build.row, builds[build.row.sha256], build.size))
+    for wheel, one in zip(lock.wheels, fetched[len(pythons) :], strict=True):
+        found += _programs(wheel, one, scratch)
+    rows = [item.row for item in lock.pythons] + [item.row for item in lock.builds]
+    found.append(_written(dump_rows(rows), METADATA_NAME, "metadata", scratch))
+    found.append(_written(lock.to_bytes(), "bundle.lock", "lock", scratch))
+    return found
+
+
+def _python(row: Row, size: int | None, mirrors: tuple[str, ...]) -> Wanted:
+    return Wanted(
+        label=row.key,
+        candidates=candidates(row.url, mirrors=mirrors, sha256=row.sha256),
+        sha256=row.sha256,
+        size=size,
+    )
+
+
+def _wheels(wheels: Sequence[LockedWheel], supplies: Supplies) -> Iterable[Wanted]:
+    """Find the wheels again through the index; it is not asked where the cache has all of them."""
+    urls: dict[str, str] = {}
+    if any(supplies.cache.find(one.wheel.sha256) is None for one in wheels):
+        files = list_files(supplies.index, "uv", session=supplies.session)
+        urls = {file.name: file.url for file in files}
+    for one in wheels:
+        name = one.wheel.file
+        if urls and name not in urls:
+            raise SourceFault(
+                f"{name}: the index no longer has it, expected it because the lock names it",
+                hint="lock again with --upgrade, or name an index that still has this version of uv",
+            )
+        places = (urls[name],) if urls else ()
+        yield Wanted(label=name, candidates=places, sha256=one.wheel.sha256, size=one.wheel.size)
+
+
+def _archive(row: Row, file: Path, size: int) -> Ingredient:
+    if row.sha256 is None:
+        raise SourceFault(f"{row.key}: expected a sha256 in the lock", hint="lock again")
+    return Ingredient(
+        source=file,
+        path=portable_path(mirror_path(row.url)),
+        size=size,
+        sha256=row.sha256,
+        role="archive",
+        links=(portable_path(f"python-cache/{cache_name(row.url, row.sha256)}"),),
+        platform=row.platform,
+        key=row.key,
+        origin=row.url,
+    )
+
+
+def _programs(wheel: LockedWheel, fetched: Fetched, scratch: Path) -> Iterable[Ingredient]:
+    folder = scratch / wheel.version / str(wheel.platform)
+    folder.mkdir(parents=True)
+    for name, file in sorted(extract_binaries(fetched.path, folder, wheel.platform).items()):
+        digest, size = hash_file(file)
+        yield Ingredient(
+            source=file,
+            path=portable_path(f"uv/{wheel.version}/{wheel.platform}/{name}"),
+            size=size,
+            sha256=digest,
+            role="uv",
+            executable=True,
+            platform=wheel.platform,
+            uv=wheel.version,
+            origin=wheel.wheel.file,
+        )
+
+
+def _written(data: bytes, path: str, role: str, scratch: Path) -> Ingredient:
+    file = scratch / path
+    file.write_bytes(data)
+    return Ingredient(source=file, path=path, size=len(data), sha256=Digest.of(data), role=role)

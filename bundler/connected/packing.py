@@ -1,0 +1,164 @@
+"""`pack`: from a lock and fetched files to one signed bundle, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bundler import __version__
+from bundler.connected.bundlewriter import Ingredient, Stored, container, store_all, write_to
+from bundler.core.digest import Digest
+from bundler.core.durable import host_faults, whole_file
+from bundler.core.index import Index
+from bundler.errors import UsageFault
+from bundler.signing.trust import NAMESPACE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bundler.core.platforms import Platform
+    from bundler.core.progress import Progress
+    from bundler.signing.signer import SigningKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What the index says of the bundle beside its content."""
+
+    name: str
+    release: str
+    serial: int
+    created: str
+    uv: tuple[str, ...]
+    platforms: tuple[Platform, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """A finished bundle: where it is (None: written to stdout), its size in bytes, and what went into it."""
+
+    path: Path | None
+    size: int
+    index: Index
+    index_sha256: str
+    seconds: tuple[tuple[str, float], ...]
+
+
+def packing_time() -> datetime:
+    """Return the time that a bundle is labelled with: `SOURCE_DATE_EPOCH` where it is set, else now, in UTC.
+
+    https://reproducible-builds.org/specs/source-date-epoch/; raises `UsageFault` where it is no number.
+    """
+    named = os.environ.get("SOURCE_DATE_EPOCH")
+    if named is None:
+        return datetime.now(timezone.utc)
+    if not named.isdecimal() or len(named) > 11:
+        raise UsageFault(
+            f"SOURCE_DATE_EPOCH: expected seconds since 1970, found {named!r}", hint="unset it, or correct it"
+        )
+    return datetime.fromtimestamp(int(named), timezone.utc)
+
+
+def label(
+    *,
+    name: str,
+    release: str,
+    serial: int | None,
+    uv: tuple[str, ...],
+    platforms: tuple[Platform, ...],
+    now: datetime,
+) -> Label:
+    """Return the label; a serial that the manifest leaves open is the time, `YYYYMMDDhhmmss`."""
+    return Label(
+        name=name,
+        release=release,
+        serial=serial if serial is not None else int(now.strftime("%Y%m%d%H%M%S")),
+        created=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        uv=uv,
+        platforms=platforms,
+    )
+
+
+def output_path(output: Path, marked: Label) -> Path:
+    """Return the bundle's path: `output` itself, or `NAME-SERIAL.uvb` in it where it is a folder."""
+    return output / f"{marked.name}-{marked.serial}.uvb" if output.is_dir() else output
+
+
+def pack(
+    ingredients: Sequence[Ingredient],
+    *,
+    marked: Label,
+    output: Path,
+    key: SigningKey,
+    level: str,
+    progress: Progress,
+) -> Packed:
+    """Store, sign and write the bundle; `output` is a file, a folder, or `-` for stdout.
+
+    Raises `HostFault` where it cannot be written; then nothing is left behind. Compressed content is kept
+    in a folder beside the bundle meanwhile, so that it needs no room elsewhere.
+    """
+    to_stdout = str(output) == "-"
+    path = output_path(output, marked)
+    above = Path(tempfile.gettempdir()) if to_stdout else path.parent
+    begun = time.monotonic()
+    with host_faults(above):
+        spool = tempfile.TemporaryDirectory(prefix=".uv-bundler-", dir=above)
+    with spool as folder, host_faults(path):
+        stored = store_all(ingredients, level=level, spool=Path(folder), progress=progress)
+        compressed = time.monotonic()
+        index = _index(marked, stored)
+        raw = index.to_bytes()
+        chunks = container(raw, [key.sign(raw, namespace=NAMESPACE)], stored, progress=progress)
+        if to_stdout:
+            size = write_to(sys.stdout.buffer, chunks)
+        else:
+            with whole_file(path) as out:
+                size = write_to(out, chunks)
+    return Packed(
+        path=None if to_stdout else path,
+        size=size,
+        index=index,
+        index_sha256=str(Digest.of(raw)),
+        seconds=(("compress", compressed - begun), ("write", time.monotonic() - compressed)),
+    )
+
+
+def _index(marked: Label, stored: Sequence[Stored]) -> Index:
+    return Index(
+        name=marked.name,
+        release=marked.release,
+        serial=marked.serial,
+        created=marked.created,
+        tool=f"uv-bundler {__version__}",
+        uv=marked.uv,
+        platforms=marked.platforms,
+        artifacts=tuple(one.artifact for one in stored if one.artifact),
+        members=tuple(one.member for one in stored),
+    )
+
+
+def table(packed: Packed) -> list[str]:
+    """Return a line per artifact: what it was, what it takes, how it is stored; then the totals."""
+    from bundler.core.text import duration, size
+
+    members = {one.path: one for one in packed.index.members}
+    lines = []
+    for one in packed.index.artifacts:
+        member = members[one.member]
+        ratio = member.size / one.size if one.size else 1
+        what = one.key or one.path
+        lines.append(
+            f"{size(one.size):>11} -> {size(member.size):>11}  {ratio:4.2f}  {member.encoding:<8} {what}"
+        )
+    content = sum(one.size for one in packed.index.artifacts)
+    times = ", ".join(f"{what} {duration(seconds)}" for what, seconds in packed.seconds)
+    ratio = packed.size / max(1, content)
+    lines.append(f"{size(content):>11} -> {size(packed.size):>11}  {ratio:4.2f}  in all; {times}")
+    return lines
