@@ -89,9 +89,7 @@ class Lock:
         read = SHAPE.read(strictjson.parse(data, max_bytes=MAX_BYTES))
         builds = tuple(_build(value, number) for number, value in enumerate(read["builds"]))
         pythons = tuple(_python(value) for value in read["pythons"])
-        keys = [item.row.key for item in (*pythons, *builds)]
-        if len(set(keys)) != len(keys):
-            raise Fault(f"expected each installation key once, found {_twice(keys)} twice", path=("pythons",))
+        _check_distinct([item.row.key for item in pythons] + [item.row.key for item in builds])
         return cls(
             name=read["name"],
             manifest=read["manifest"],
@@ -167,6 +165,14 @@ def _row_dict(row: Row) -> dict[str, Any]:
 
 def _file_dict(file: LockedFile) -> dict[str, Any]:
     return {"file": file.file, "sha256": str(file.sha256), "size": file.size}
+
+
+def _check_distinct(keys: list[str]) -> None:
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            raise Fault(f"expected each installation key once, found {key} twice", path=("pythons",))
+        seen.add(key)
 
 
 def _python(read: dict[str, Any]) -> LockedPython:
