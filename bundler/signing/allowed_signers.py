@@ -135,12 +135,13 @@ def _read_options(rest: str) -> tuple[dict[str, str], str]:
             raise Fault(f"expected {name} once, found it twice")
         options[name] = value.replace('\\"', '"')
         at = found.end()
+        if rest[at : at + 1].isspace():
+            return options, rest[at:].strip()
         if rest[at : at + 1] != ",":
             break
         at += 1
-    if not options or not rest[at : at + 1].isspace():
-        raise Fault(f"expected an option or a key type, found {rest[at:].split(None, 1)[:1] or ['nothing']}")
-    return options, rest[at:].strip()
+    found_word = rest[at:].split(None, 1)
+    raise Fault(f"expected an option or a key type, found {repr(found_word[0]) if found_word else 'nothing'}")
 
 
 def _read_time(text: str | None, name: str) -> datetime | None:

@@ -196,8 +196,8 @@ def _read_rsa(body: wire.Reader) -> _Rsa:
     bits = modulus.bit_length()
     if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
         raise Fault(f"expected an RSA key of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits, found {bits}")
-    if not 65537 <= exponent < 1 << 64:
-        raise Fault("expected an RSA exponent of 65537 or a little more, found another")
+    if exponent >= 1 << 64:  # OpenSSL takes no more beyond 3072 bits
+        raise Fault("expected an RSA exponent below 2**64, found a larger one")
     try:
         return _Rsa(rsa.RSAPublicNumbers(exponent, modulus).public_key())
     except ValueError as error:
