@@ -493,6 +493,14 @@ def test_a_file_that_contradicts_is_found_where_no_variable_overrides_it(where, 
     )
 
 
+def test_a_stronger_file_that_is_right_hides_a_weaker_one_that_is_wrong(host):
+    (host.etc / "uv").mkdir()
+    (host.etc / "uv" / "uv.toml").write_text(WRONG)
+    (host.cwd / "uv.toml").write_bytes((host.current / "uv.toml").read_bytes())
+    del host.env["UV_PYTHON_INSTALL_MIRROR"]
+    assert host.troubles() == []
+
+
 def test_a_project_above_the_working_folder_is_found(host):
     (host.cwd / "pyproject.toml").write_text(f"[project]\nname = 'x'\n[tool.uv]\n{WRONG}")
     (host.cwd / "deep" / "er").mkdir(parents=True)

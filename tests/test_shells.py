@@ -359,7 +359,8 @@ def test_control_characters_and_undecodable_bytes_are_refused_everywhere(shell, 
     with pytest.raises(HostFault) as caught:
         render((setting(bad),), shell=shell)
     assert (
-        caught.value.message == f"V: {bad!r} holds a control character, which the form {shell!r} cannot say"
+        caught.value.message
+        == f"V: {bad!r} holds a control character or an undecodable byte, which the form {shell!r} cannot say"
     )
     assert caught.value.hint == "choose another --prefix, or another --shell"
 

@@ -47,7 +47,7 @@ def render(settings: tuple[Setting, ...], *, shell: str) -> str:
             hint=f"did you mean {near!r}?" if near else None,
         )
     for setting in settings:
-        _refuse(setting, shell, "a control character", _is_unprintable)
+        _refuse(setting, shell, "a control character or an undecodable byte", _is_unprintable)
     return "".join(f"{line}\n" for line in _FORMS[shell](settings))
 
 
