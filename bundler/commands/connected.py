@@ -29,8 +29,6 @@ from bundler.commands.watch import watch
 from bundler.errors import UsageFault
 
 if TYPE_CHECKING:
-    from bundler.connected.workshop import Workshop
-    from bundler.core.progress import Progress
     from bundler.signing.signer import SigningKey
 
 
@@ -100,8 +98,17 @@ def lock(
 
     Example: uv-bundler lock manifests/quickstart.yaml
     """
+    from bundler.connected.workshop import Workshop
+
     with watch(quiet=quiet) as progress:
-        shop = _workshop(manifest, output, index, python_mirror, cache_dir, progress)
+        shop = Workshop.open(
+            manifest,
+            lock_path=output,
+            index=index,
+            python_mirror=python_mirror,
+            cache_dir=cache_dir,
+            progress=progress,
+        )
         if check:
             differences = shop.check()
         else:
@@ -158,12 +165,20 @@ def pack(
       uv-bundler pack manifests/quarterly.yaml -o - --dry-run
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.connected.bundlewriter import LEVELS
+    from bundler.connected.workshop import Workshop
     from bundler.core.text import printable
 
     if level not in LEVELS:
         raise UsageFault(f"--level: expected one of {', '.join(LEVELS)}, found {level!r}")
     with watch(quiet=quiet) as progress:
-        shop = _workshop(manifest, lock_file, index, python_mirror, cache_dir, progress)
+        shop = Workshop.open(
+            manifest,
+            lock_path=lock_file,
+            index=index,
+            python_mirror=python_mirror,
+            cache_dir=cache_dir,
+            progress=progress,
+        )
         if dry_run:
             lines = shop.plan()
         else:
@@ -246,23 +261,3 @@ def _signing_key(path: Path | None) -> SigningKey:
             "--key: missing, expected the key to sign with", hint="make one: uv-bundler keygen packer"
         )
     return open_signing_key(path, ask=ask_secret if is_terminal() else None)
-
-
-def _workshop(
-    manifest: Path,
-    lock_path: Path | None,
-    index: str | None,
-    python_mirror: str | None,
-    cache_dir: Path | None,
-    progress: Progress,
-) -> Workshop:
-    from bundler.connected.workshop import Workshop
-
-    return Workshop.open(
-        manifest,
-        lock_path=lock_path,
-        index=index,
-        python_mirror=python_mirror,
-        cache_dir=cache_dir,
-        progress=progress,
-    )

@@ -88,7 +88,8 @@ def _try_uv(
     yield Step(what=f"uv {version}", result=f"runs {where}")
     listed = run_uv(uv, "python", "list", "--all-versions", "--all-platforms", "--only-downloads", env=env)
     shown = {found.group() for line in listed.stdout.splitlines() if (found := _KEY.match(line))}
-    expected = {one.key for one in generation.artifacts(generation.index()) if one.role == "archive"}
+    held = generation.artifacts(generation.index())
+    expected = {one.key for one in held if one.role == "archive" and one.key}
     if expected - shown:
         raise DamagedFault(
             f"uv {version}: lists {len(shown)} of {len(expected)} interpreters, expected "
@@ -98,7 +99,7 @@ def _try_uv(
     yield Step(what=f"uv {version} python list", result=f"all {len(expected)} interpreters")
     for key in native_keys(generation):
         install_one(uv, key, env=env)
-        found = run_one(uv, key, env=env)
+        version_found = run_one(uv, key, env=env)
         venv = scratch / "venv" / key
         for words in (
             ("venv", "--no-project", "-p", key, str(venv)),
@@ -108,7 +109,8 @@ def _try_uv(
             if done.returncode:
                 raise DamagedFault(f"uv {version} {words[0]} {key}: {done.stderr.strip()}", hint=_PACK_AGAIN)
         yield Step(
-            what=f"uv {version} python install {key}", result=f"Python {found} runs, uv venv and uv run work"
+            what=f"uv {version} python install {key}",
+            result=f"Python {version_found} runs, uv venv and uv run work",
         )
     shutil.rmtree(scratch)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bundler.offline.generation import SETTINGS_NAME
 from bundler.offline.settings import ExportFacts, settings
 from bundler.offline.shells import render
 
@@ -42,9 +43,15 @@ def exports(generation: Generation, prefix: Prefix, *, shell: str, offline: bool
 def write_settings(staging: Staging, generation: Generation, prefix: Prefix, index: Index) -> None:
     """Add `uv.toml` and, where the bundle has a uv for this host, `bin/` to a generation being built."""
     facts = export_facts(generation, prefix, index)
-    staging.write("uv.toml", render(settings(facts), shell="uv-toml").encode())
-    for artifact in host_uv(generation.artifacts(index), uv=index.uv, host=generation.host):
-        staging.link(staging.folder / artifact.path, f"bin/{artifact.path.rpartition('/')[2]}")
+    staging.write(SETTINGS_NAME, render(settings(facts), shell="uv-toml").encode())
+    for path, source in programs(generation, index).items():
+        staging.link(staging.folder / source, path)
+
+
+def programs(generation: Generation, index: Index) -> dict[str, str]:
+    """Return the paths below `bin/` and the artifacts that they are links of."""
+    found = host_uv(generation.artifacts(index), uv=index.uv, host=generation.host)
+    return {f"bin/{one.path.rpartition('/')[2]}": one.path for one in found}
 
 
 def host_uv(artifacts: tuple[Artifact, ...], *, uv: tuple[str, ...], host: Platform) -> tuple[Artifact, ...]:

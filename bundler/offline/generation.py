@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bundler.offline.prefix import Prefix
 
 RECORD_NAME = "generation.json"
+SETTINGS_NAME = "uv.toml"
+_GENERATED = (INDEX_NAME, f"{INDEX_NAME}.sig", SETTINGS_NAME)
 _MAX_RECORD = 64 << 10
 _PLATFORM = Text(what="a platform", parse=Platform.parse)
 _SHAPE = Record(
@@ -91,6 +93,9 @@ def active_generation(prefix: Prefix) -> Generation | None:
 
 def missing_file(generation: Generation, index: Index) -> str | None:
     """Return the first path whose file is absent or has another size or mode, or None where all is there."""
+    for name in _GENERATED:
+        if not (generation.folder / name).is_file():
+            return name
     for artifact in generation.artifacts(index):
         for path in (artifact.path, *artifact.links):
             try:

@@ -67,6 +67,11 @@ def check_prefix(root: Path) -> Prefix:
     Raises `HostFault` for a symbolic link, for something that is no folder, and where others than its owner
     may write: whoever can swap files in the prefix decides what users run.
     """
+    if os.pathsep in str(root)[2 if os.name == "nt" else 0 :] or not str(root).isprintable():
+        raise HostFault(
+            f"{root}: holds {os.pathsep!r} or a control character, which no PATH can name",
+            hint="choose another --prefix",
+        )
     root = Path(os.path.abspath(root))  # noqa: PTH100  # resolve() would follow the links that are refused here
     with host_faults(root):
         for folder in (root, root / "generations", root / "staging", root / "state", root / "python"):

@@ -64,7 +64,7 @@ def decide(reader: BundleReader, request: Request, prefix: Prefix, *, name: str)
     check_serial(prefix, index, index_sha256=signed.digest)
     platforms = choose_platforms(index, host=request.host, wanted=request.platforms, name=name)
     same = bool(active and active.index_sha256 == signed.digest and active.platforms == platforms)
-    already = bool(same and active and missing_file(active, index) is None)
+    already = bool(same and active and _is_whole(active, index))
     plan = make_plan(
         index,
         platforms=platforms,
@@ -74,6 +74,11 @@ def decide(reader: BundleReader, request: Request, prefix: Prefix, *, name: str)
     if not already:
         check_space(plan, prefix.root)
     return Decision(verified=verified, plan=plan, active=active, already_active=already)
+
+
+def _is_whole(active: Generation, index: Index) -> bool:
+    programs = exporting.programs(active, index)
+    return missing_file(active, index) is None and all((active.folder / one).is_file() for one in programs)
 
 
 def dry_run(stream: BinaryIO, request: Request, *, name: str) -> Decision:

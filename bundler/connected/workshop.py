@@ -1,0 +1,194 @@
+"""The connected side put together: one manifest, its lock, and where everything comes from."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bundler.connected import makelock, packing
+from bundler.connected.cache import Cache, default_root
+from bundler.connected.fetch import Fetcher
+from bundler.connected.gather import Supplies, gather
+from bundler.connected.http import open_session
+from bundler.connected.indexsource import IndexSource, find_index
+from bundler.connected.lock import Lock, load_lock
+from bundler.connected.lock import lock_path as default_lock
+from bundler.connected.manifest import Manifest, load_manifest
+from bundler.connected.ownbuilds import OwnBuild, prepare
+from bundler.connected.sources import folders
+from bundler.core.durable import whole_file
+from bundler.core.text import size
+from bundler.errors import SourceFault, UsageFault
+
+if TYPE_CHECKING:
+    import requests
+
+    from bundler.core.digest import Digest
+    from bundler.core.progress import Progress
+    from bundler.signing.signer import SigningKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """A manifest with its lock's place, and the index, mirrors and cache that serve it."""
+
+    manifest: Manifest
+    lock_path: Path
+    index: IndexSource
+    cache: Cache
+    session: requests.Session
+    progress: Progress
+
+    @classmethod
+    def open(
+        cls,
+        manifest: Path,
+        *,
+        lock_path: Path | None,
+        index: str | None,
+        python_mirror: str | None,
+        cache_dir: Path | None,
+        progress: Progress,
+    ) -> Workshop:
+        """Load the manifest; the options override its sources. Raises `UsageFault`; asks no network."""
+        loaded = load_manifest(manifest)
+        if python_mirror:
+            loaded = replace(loaded, sources=replace(loaded.sources, pythons=(python_mirror,)))
+        return cls(
+            manifest=loaded,
+            lock_path=lock_path or default_lock(manifest),
+            index=find_index(option=index, manifest=loaded.sources.index),
+            cache=Cache(cache_dir or default_root(os.environ)),
+            session=open_session(),
+            progress=progress,
+        )
+
+    def lock(self, *, upgrade: bool) -> Lock:
+        """Resolve the manifest and write the lock; one that would not change is not touched."""
+        previous = load_lock(self.lock_path) if self.lock_path.exists() else None
+        fresh = self._resolve(previous, upgrade=upgrade)
+        if fresh != previous:
+            with whole_file(self.lock_path) as stream:
+                stream.write(fresh.to_bytes())
+        return fresh
+
+    def check(self) -> list[str]:
+        """Return how the lock differs from what the manifest means today; nothing where it is current."""
+        current = load_lock(self.lock_path)
+        return makelock.differences(current, self._resolve(current, upgrade=False))
+
+    def summary(self) -> str:
+        """Return the lock in one line."""
+        lock = load_lock(self.lock_path)
+        sizes = [item.size for item in lock.pythons] + [item.size for item in lock.builds]
+        known = sum(one or 0 for one in sizes)
+        unknown = f", {sizes.count(None)} of unknown size" if None in sizes else ""
+        return (
+            f"uv {', '.join(lock.uv)}; {len(sizes)} interpreters for {len(lock.platforms)} platforms, "
+            f"{size(known)}{unknown}"
+        )
+
+    def plan(self) -> list[str]:
+        """Return what `pack` would carry, a line each, without fetching; resolves where the lock is old."""
+        lock = self._current_lock()
+        wheels = [(f"uv {one.version} for {one.platform}", one.wheel.size) for one in lock.wheels]
+        pythons = [(item.row.key, item.size) for item in lock.pythons]
+        builds = [(f"{item.row.key} (own build, {item.source})", item.size) for item in lock.builds]
+        lines = [f"{self.manifest.name} {self.manifest.release}, from {self.lock_path}"]
+        everything = [*pythons, *builds, *wheels]
+        for what, count in everything:
+            lines.append(f"{size(count) if count is not None else 'unknown':>11}  {what}")
+        known = sum(count or 0 for _, count in everything)
+        lines.append(f"{size(known):>11}  in all before compression")
+        return lines
+
+    def pack(self, output: Path, *, key: SigningKey, level: str) -> packing.Packed:
+        """Lock where needed, fetch, build, sign and write the bundle."""
+        lock, begun = self._current_lock(), time.monotonic()
+        if not lock.pythons and not lock.builds:
+            raise UsageFault(f"{self.lock_path}: has no interpreters, expected one", hint="lock again")
+        marked = packing.label(
+            name=self.manifest.name,
+            release=self.manifest.release,
+            serial=self.manifest.serial,
+            uv=lock.uv,
+            platforms=lock.platforms,
+            now=packing.packing_time(),
+        )
+        supplies = Supplies(
+            index=self.index.url,
+            mirrors=self.manifest.sources.pythons,
+            session=self.session,
+            cache=self.cache,
+            fetcher=self._fetcher(),
+        )
+        with tempfile.TemporaryDirectory(prefix="uv-bundler-") as scratch:
+            builds = self._builds(lock)
+            ingredients = gather(lock, builds, supplies, scratch=Path(scratch))
+            fetched = time.monotonic() - begun
+            packed = packing.pack(
+                ingredients, marked=marked, output=output, key=key, level=level, progress=self.progress
+            )
+        return replace(packed, seconds=(("fetch", fetched), *packed.seconds))
+
+    def _current_lock(self) -> Lock:
+        if self.lock_path.exists():
+            lock = load_lock(self.lock_path)
+            if lock.manifest == self.manifest.digest:
+                return lock
+            self.progress.note(
+                f"{self.lock_path}: was made from another state of the manifest, locking again"
+            )
+        return self.lock(upgrade=False)
+
+    def _resolve(self, previous: Lock | None, *, upgrade: bool) -> Lock:
+        own = [self._prepared(number) for number in range(len(self.manifest.builds))]
+        return makelock.make_lock(
+            self.manifest,
+            index=self.index,
+            session=self.session,
+            fetcher=self._fetcher(),
+            progress=self.progress,
+            own=own,
+            previous=previous,
+            upgrade=upgrade,
+        )
+
+    def _prepared(self, number: int) -> OwnBuild:
+        build = prepare(self.manifest.builds[number], cache=self.cache, progress=self.progress)
+        for line in build.notes:
+            self.progress.note(f"{build.source}: {line}")
+        return build
+
+    def _builds(self, lock: Lock) -> dict[Digest, Path]:
+        """Return the archives of the lock's own builds; an archived prefix is taken from the cache."""
+        found: dict[Digest, Path] = {}
+        sources = {build.written: number for number, build in enumerate(self.manifest.builds)}
+        for item in lock.builds:
+            wanted = item.row.sha256
+            if wanted is None:
+                continue
+            cached = self.cache.find(wanted)
+            if cached:
+                found[wanted] = cached
+                continue
+            build = self._prepared(sources[item.source])
+            if build.sha256 != wanted:
+                raise SourceFault(
+                    f"{item.source}: expected sha256 {wanted} as in {self.lock_path}, found {build.sha256}",
+                    hint=f"the build changed since then: uv-bundler lock {self.manifest.path}, review it",
+                )
+            found[wanted] = build.path
+        return found
+
+    def _fetcher(self) -> Fetcher:
+        return Fetcher(
+            cache=self.cache,
+            session=self.session,
+            progress=self.progress,
+            folders=folders(self.manifest.sources.pythons),
+        )
