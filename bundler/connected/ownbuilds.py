@@ -114,7 +114,7 @@ def _installed(build: PrefixBuild, cache: Cache, progress: Progress) -> OwnBuild
 def _check(build: PrefixBuild, python: Interpreter) -> None:
     if python.implementation != "cpython" or python.platform.os == "windows":
         raise UsageFault(
-            f"{build.path}: is {python.implementation} on {python.platform}, expected CPython on Linux or macOS",
+            f"{build.path}: {python.implementation} on {python.platform}, expected CPython on Linux or macOS",
             hint="name a ready-made archive instead (builds: - archive: …)",
         )
     if build.platform != python.platform:

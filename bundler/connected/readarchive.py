@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import tarfile
 import zipfile
@@ -26,6 +25,18 @@ _MAX_MEMBERS = 200_000  # the largest real archive has 20,000
 _MAX_TOTAL = 16 << 30  # bytes unpacked; the largest real one has 1 GiB
 
 
+class Content:
+    """The bytes of one member, readable until the next member is asked for."""
+
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        self._path, self._stream = path, stream
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes; raises `UsageFault` where the archive is damaged."""
+        with _faults(self._path):
+            return self._stream.read(size)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A member: a folder, a file whose bytes `stream` gives until the next member, or a link to `target`."""
@@ -33,7 +44,7 @@ class Found:
     name: PurePosixPath
     size: int
     executable: bool
-    stream: IO[bytes] | None
+    stream: Content | None
     target: str | None
     hard: bool = False  # the target is the name of another member, not a path relative to this one
 
@@ -46,7 +57,7 @@ def members(path: Path) -> Iterator[Found]:
             hint="repack it as .tar.gz: uv 0.12 and later read neither .tar.xz nor .tar.bz2",
         )
     count = total = 0
-    try:
+    with _faults(path):
         for found in _zip(path) if path.name.endswith(".zip") else _tar(path):
             count, total = count + 1, total + found.size
             if count > _MAX_MEMBERS or total > _MAX_TOTAL:
@@ -54,10 +65,6 @@ def members(path: Path) -> Iterator[Found]:
             if found.name.is_absolute() or ".." in found.name.parts:
                 raise UsageFault(f"{path}: the member {str(found.name)!r} leads out of the archive")
             yield found
-    except (tarfile.TarError, zipfile.BadZipFile, zstandard.ZstdError, zlib.error, EOFError) as error:
-        raise UsageFault(f"{path}: is damaged: {error}", hint="fetch or make it again") from None
-    except OSError as error:
-        raise UsageFault(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def unpack(path: Path, folder: Path) -> None:
@@ -77,7 +84,8 @@ def unpack(path: Path, folder: Path) -> None:
         else:
             place.parent.mkdir(parents=True, exist_ok=True)
             with place.open("xb") as stream:
-                shutil.copyfileobj(found.stream, stream, 1 << 20)
+                while data := found.stream.read(1 << 20):
+                    stream.write(data)
             place.chmod(0o755 if found.executable else 0o644)
     for place, target in links:  # last, so that no file is written through one
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -96,11 +104,12 @@ def _tar(path: Path) -> Iterator[Found]:
         for member in archive:
             if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
                 raise UsageFault(f"{path}: the member {member.name!r} is neither file, folder nor link")
+            stream = archive.extractfile(member) if member.isfile() else None
             yield Found(
                 name=PurePosixPath(member.name),
-                size=member.size if member.isfile() else 0,
+                size=member.size if stream else 0,
                 executable=bool(member.mode & 0o111),
-                stream=archive.extractfile(member) if member.isfile() else None,
+                stream=Content(path, stream) if stream else None,
                 target=member.linkname if member.issym() or member.islnk() else None,
                 hard=member.islnk(),
             )
@@ -120,6 +129,19 @@ def _zip(path: Path) -> Iterator[Found]:
                     name=PurePosixPath(member.filename),
                     size=member.file_size,
                     executable=bool(mode & 0o111),
-                    stream=stream,
+                    stream=Content(path, stream) if stream else None,
                     target=None,
                 )
+
+
+@contextlib.contextmanager
+def _faults(path: Path) -> Iterator[None]:
+    """Turn what reading a broken archive raises into a `UsageFault`."""
+    try:
+        yield
+    except (tarfile.TarError, zipfile.BadZipFile, zstandard.ZstdError, zlib.error, EOFError) as error:
+        raise UsageFault(f"{path}: is damaged: {error}", hint="fetch or make it again") from None
+    except OSError as error:
+        raise UsageFault(
+            f"{path}: cannot be read: {error.strerror or error}", hint="check the path"
+        ) from None
