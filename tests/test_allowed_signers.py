@@ -178,7 +178,8 @@ TIMES = st.none() | st.integers(946684800, 2**31 - 1).map(lambda number: datetim
 
 @given(
     principals=st.text("abc@.*?!,_- ", min_size=1).filter(lambda text: text.strip()),
-    namespaces=st.none() | st.text("abc.*,-", min_size=1),
+    namespaces=st.none()
+    | st.text('abc.*,-"\\', min_size=1).filter(lambda text: not text.endswith("\\") and '\\"' not in text),
     after=TIMES,
     before=TIMES,
 )

@@ -16,7 +16,7 @@ from bundler.signing.publickey import PublicKey, looks_like_key_type
 
 MAX_FILE_BYTES = 1 << 20  # about 2000 RSA keys
 MAX_LINE = 20 << 10  # characters; a key of 16 Kibit takes 2800
-_OPTION = re.compile(r'([A-Za-z-]+)(?:="((?:[^"\\]|\\.)*)")?')
+_OPTION = re.compile(r'([A-Za-z-]+)(?:="((?:\\"|\\(?!")|[^"\\])*)")?')
 _NAMES = re.compile(r'"([^"]*)"(?=\s|$)|([^\s"]+)(?=\s|$)')
 _TIME_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _OPTIONS = ("cert-authority", "namespaces", "valid-after", "valid-before")
@@ -50,7 +50,7 @@ class Rule:
 
     def __str__(self) -> str:
         options = [
-            f'{name}="{value}"'
+            '{}="{}"'.format(name, value.replace('"', r"\""))
             for name, value in (
                 ("namespaces", self.namespaces),
                 ("valid-after", self.valid_after and _show(self.valid_after)),
