@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.connected.bundlewriter import Ingredient
-from bundler.connected.fetch import Wanted
+from bundler.connected.lockwants import wanted_pythons, wanted_wheels
 from bundler.connected.packageindex import list_files
-from bundler.connected.sources import candidates
 from bundler.connected.uvbinaries import extract_binaries
+from bundler.connected.uvrelease import PROJECT
 from bundler.core.digest import Digest, hash_file
 from bundler.core.index import METADATA_NAME
 from bundler.core.metadata import dump_rows
@@ -18,7 +18,7 @@ from bundler.core.uvnames import cache_name, mirror_path
 from bundler.errors import SourceFault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import requests
@@ -48,8 +48,13 @@ def gather(
     `builds` are the archives of the lock's own builds, by digest. Everything is fetched in one go, so that
     one message names all that could not be had. Raises `SourceFault`.
     """
-    pythons = [_python(item.row, item.size, supplies.mirrors) for item in lock.pythons]
-    fetched = supplies.fetcher.fetch([*pythons, *_wheels(lock.wheels, supplies)])
+    pythons = wanted_pythons(lock, mirrors=supplies.mirrors)
+    wheels = wanted_wheels(
+        lock,
+        cache=supplies.cache,
+        listing=lambda: list_files(supplies.index, PROJECT, session=supplies.session),
+    )
+    fetched = supplies.fetcher.fetch([*pythons, *wheels])
     archives = [(item.row, one) for item, one in zip(lock.pythons, fetched, strict=False)]
     found = [_archive(row, one.path, one.size) for row, one in archives]
     for build in lock.builds:
@@ -61,32 +66,6 @@ def gather(
     found.append(_written(dump_rows(rows), METADATA_NAME, "metadata", scratch))
     found.append(_written(lock.to_bytes(), "bundle.lock", "lock", scratch))
     return found
-
-
-def _python(row: Row, size: int | None, mirrors: tuple[str, ...]) -> Wanted:
-    return Wanted(
-        label=row.key,
-        candidates=candidates(row.url, mirrors=mirrors, sha256=row.sha256),
-        sha256=row.sha256,
-        size=size,
-    )
-
-
-def _wheels(wheels: Sequence[LockedWheel], supplies: Supplies) -> Iterable[Wanted]:
-    """Find the wheels again through the index; it is not asked where the cache has all of them."""
-    urls: dict[str, str] = {}
-    if any(supplies.cache.find(one.wheel.sha256) is None for one in wheels):
-        files = list_files(supplies.index, "uv", session=supplies.session)
-        urls = {file.name: file.url for file in files}
-    for one in wheels:
-        name = one.wheel.file
-        if urls and name not in urls:
-            raise SourceFault(
-                f"{name}: the index no longer has it, expected it because the lock names it",
-                hint="lock again with --upgrade, or name an index that still has this version of uv",
-            )
-        places = (urls[name],) if urls else ()
-        yield Wanted(label=name, candidates=places, sha256=one.wheel.sha256, size=one.wheel.size)
 
 
 def _archive(row: Row, file: Path, size: int) -> Ingredient:

@@ -17,6 +17,7 @@ from bundler.connected.http import open_session
 from bundler.connected.indexsource import IndexSource, find_index
 from bundler.connected.lock import Lock, load_lock
 from bundler.connected.lock import lock_path as default_lock
+from bundler.connected.lockdiff import differences
 from bundler.connected.manifest import Manifest, load_manifest
 from bundler.connected.ownbuilds import OwnBuild, prepare
 from bundler.connected.sources import folders
@@ -79,7 +80,7 @@ class Workshop:
     def check(self) -> list[str]:
         """Return how the lock differs from what the manifest means today; nothing where it is current."""
         current = load_lock(self.lock_path)
-        return makelock.differences(current, self._resolve(current, upgrade=False))
+        return differences(current, self._resolve(current, upgrade=False))
 
     def summary(self) -> str:
         """Return the lock in one line."""
