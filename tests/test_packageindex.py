@@ -12,6 +12,7 @@ from bundler.core.digest import Digest
 from bundler.errors import SourceFault
 
 SHA = "5" * 64
+SESSION = []
 QUICK = Patience(first_wait=0.0, longest_wait=0.0)
 JSON = "application/vnd.pypi.simple.v1+json"
 WHEEL = "uv-0.13.8-py3-none-win_amd64.whl"
@@ -30,9 +31,17 @@ def server():
         yield hostile
 
 
-def listed(index, project="uv"):
+@pytest.fixture(autouse=True, scope="module")
+def _session():
+    """Open one session for all tests: loading the CAs takes a while."""
     with open_session() as session:
-        return list_files(index, project, session=session, patience=QUICK)
+        SESSION.append(session)
+        yield
+    SESSION.clear()
+
+
+def listed(index, project="uv"):
+    return list_files(index, project, session=SESSION[0], patience=QUICK)
 
 
 def page(server, body, **fields):

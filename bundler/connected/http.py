@@ -79,7 +79,10 @@ def _context() -> ssl.SSLContext:
     requests adds its own public ones, and those of `REQUESTS_CA_BUNDLE`, when it opens a connection.
     """
     context = ssl.create_default_context()
+    places: dict[Path, str] = {}  # one file is often named in several places, and takes time to load
     for place, path in _private_cas():
+        places.setdefault(path, place)
+    for path, place in places.items():
         _believe(context, path, place)
     return context
 
