@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -390,3 +391,11 @@ def test_an_ssh_keygen_without_signatures_is_a_host_fault(monkeypatch, tmp_path)
     with pytest.raises(HostFault) as caught:
         verify_signatures(MESSAGE, [BOB.sign(MESSAGE)], trust=BOTH, verifier="ssh-keygen")
     assert caught.value.message == "ssh-keygen: too old to verify signatures, expected OpenSSH 8.1 or later"
+
+
+def test_without_room_for_temporary_files_ssh_keygen_is_a_host_fault(monkeypatch, tmp_path):
+    if not shutil.which("ssh-keygen"):
+        pytest.skip("needs ssh-keygen, and it is not on PATH")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(HostFault, match="No such file or directory"):
+        verify_signatures(MESSAGE, [BOB.sign(MESSAGE)], trust=BOTH, verifier="ssh-keygen")

@@ -42,7 +42,7 @@ def check_signature(armored: bytes, message: bytes, *, key: PublicKey, namespace
     trusted was decided before.
     """
     program = find_ssh_keygen()
-    with tempfile.TemporaryDirectory(prefix="uv-bundler-") as name, host_faults(Path(name)):
+    with host_faults(Path("temporary folder")), tempfile.TemporaryDirectory(prefix="uv-bundler-") as name:
         allowed, signature = Path(name, "allowed_signers"), Path(name, "signature")
         bare = str(key).split(" ")[:2]
         allowed.write_text(f'{_IDENTITY} namespaces="{namespace}" {" ".join(bare)}\n', encoding="ascii")
