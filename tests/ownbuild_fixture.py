@@ -14,8 +14,10 @@ import pytest
 from bundler.connected.cache import Cache
 from bundler.connected.manifest import PrefixBuild
 from bundler.connected.ownbuilds import OwnBuild, prepare
+from bundler.connected.readarchive import unpack
 from bundler.core.platforms import host_platform
 from bundler.core.progress import Silent
+from bundler.core.uvnames import file_name
 
 
 def host_prefix() -> Path:
@@ -30,9 +32,27 @@ def host_build() -> OwnBuild:
     return _build(host_prefix())
 
 
+def host_tree() -> Path:
+    """Return the `python` folder of that build, unpacked once; to be looked at, not to be changed."""
+    return _tree(host_build())
+
+
 @functools.cache
-def _build(prefix: Path) -> OwnBuild:
+def _tree(own: OwnBuild) -> Path:
+    folder = _folder()
+    archive = folder / file_name(own.row.url)
+    archive.hardlink_to(own.path)  # the cache's name has no suffix
+    unpack(archive, folder / "tree")
+    return folder / "tree" / "python"
+
+
+def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="uv-bundler-own-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@functools.cache
+def _build(prefix: Path) -> OwnBuild:
     build = PrefixBuild(path=prefix, written=str(prefix), platform=host_platform())
-    return prepare(build, cache=Cache(folder), progress=Silent())
+    return prepare(build, cache=Cache(_folder()), progress=Silent())

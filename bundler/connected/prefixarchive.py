@@ -86,7 +86,7 @@ def _content(python: Interpreter, entry: Entry, source: Path) -> BinaryIO:
     elif name.name.startswith("_sysconfigdata_"):
         data = relocate.build_time_text(source.read_bytes(), prefix=python.prefix)
     elif name.suffix == ".pc":
-        data = relocate.pkgconfig(source.read_bytes())
+        data = relocate.pkgconfig(source.read_bytes(), prefix=python.prefix)
     return source.open("rb") if data is None else io.BytesIO(data)
 
 
@@ -102,7 +102,8 @@ def _script(python: Interpreter, entry: Entry) -> bytes | None:
     data = entry.source.read_bytes()
     named = data.partition(b"\n")[0].removeprefix(b"#!").strip().decode(errors="replace")
     is_ours = Path(named).resolve() == python.executable
-    return relocate.script(data, python=f"python{python.minor}{python.suffix}", is_ours=is_ours)
+    program = f"python{python.minor}{python.suffix}"
+    return relocate.script(data, python=program, prefix=python.prefix, is_ours=is_ours)
 
 
 def _without_dangling(entries: list[Entry]) -> list[Entry]:

@@ -18,18 +18,26 @@ INSTALL = (
 _POLYGLOT = b'#!/bin/sh\n\'\'\'exec\' "$(dirname -- "$(realpath -- "$0")")/%s" "$0" "$@"\n\' \'\'\'\n'
 
 
-def script(data: bytes, *, python: str, is_ours: bool) -> bytes | None:
+def script(data: bytes, *, python: str, prefix: Path, is_ours: bool) -> bytes | None:
     """Return a script that starts the interpreter beside it; None where it belongs to another program.
 
-    A shell script is taken as it is: those that pip, uv and CPython install find their place themselves.
-    `is_ours` tells whether the interpreter in its first line is the one that is archived.
+    A shell script finds its place itself, as those of pip and uv do; `python3-config` of CPython does with
+    the variable `prefix_real`. `is_ours` tells whether the first line names the interpreter that is archived.
     """
     first, newline, rest = data.partition(b"\n")
     if not first.startswith(b"#!") or not newline:
         return None
     if b"python" not in first:
-        return data if first.rstrip().endswith(b"sh") else None
+        return _shell_script(data, prefix) if first.rstrip().endswith(b"sh") else None
     return _POLYGLOT % python.encode() + rest if is_ours else None
+
+
+def _shell_script(data: bytes, prefix: Path) -> bytes:
+    if b"prefix_real=" not in data or str(prefix) == "/usr":
+        return data
+    # The script replaces the value of `prefix` by `prefix_real` in some of its texts, not in all.
+    fixed = re.sub(rb'(?m)^prefix="[^"]*"$', b'prefix="%s"' % INSTALL.encode(), data)
+    return _without(fixed, prefix, b"${prefix_real}")
 
 
 def build_time_text(data: bytes, *, prefix: Path) -> bytes:
@@ -37,15 +45,19 @@ def build_time_text(data: bytes, *, prefix: Path) -> bytes:
 
     The prefix `/usr` is left as it is: there it stands for the system's compiler and tools as well.
     """
+    return _without(data, prefix, INSTALL.encode())
+
+
+def pkgconfig(data: bytes, *, prefix: Path) -> bytes:
+    """Let a `.pc` file find its prefix from where it lies, as python-build-standalone's do."""
+    own = re.sub(rb"(?m)^prefix=.*$", b"prefix=${pcfiledir}/../..", data)
+    return _without(own, prefix, b"${prefix}")
+
+
+def _without(data: bytes, prefix: Path, new: bytes) -> bytes:
     if str(prefix) == "/usr":
         return data
-    whole = re.escape(os.fsencode(prefix)) + rb"(?![\w.+-])"
-    return re.sub(whole, INSTALL.encode(), data)
-
-
-def pkgconfig(data: bytes) -> bytes:
-    """Let a `.pc` file find its prefix from where it lies, as python-build-standalone's do."""
-    return re.sub(rb"(?m)^prefix=.*$", b"prefix=${pcfiledir}/../..", data)
+    return re.sub(re.escape(os.fsencode(prefix)) + rb"(?![\w.+-])", lambda _: new, data)
 
 
 def binary(path: Path, *, name: PurePosixPath, prefix: Path, libraries: Iterable[str]) -> list[str]:
