@@ -68,13 +68,15 @@ def list_of(rows) -> bytes:
     return json.dumps({one.key: one.to_dict() for one in rows}).encode()
 
 
-def sdist_of(version: str, rows, *, folder="crates/uv-python-managed", extra=()) -> bytes:
-    """Return an sdist of uv `version` with a list of these rows at `folder`."""
+def sdist_of(
+    version: str, rows, *, path="crates/uv-python-managed/download-metadata.json", extra=()
+) -> bytes:
+    """Return an sdist of uv `version` with a list of these rows at `path`."""
     packed = io.BytesIO()
-    files = [("PKG-INFO", b"Name: uv\n"), (f"{folder}/download-metadata.json", list_of(rows)), *extra]
+    files = [("PKG-INFO", b"Name: uv\n"), (path, list_of(rows)), *extra]
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for path, data in files:
-            member = tarfile.TarInfo(f"uv-{version}/{path}")
+        for name, data in files:
+            member = tarfile.TarInfo(f"uv-{version}/{name}")
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
     return packed.getvalue()

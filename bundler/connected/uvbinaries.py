@@ -48,7 +48,7 @@ def extract_binaries(wheel: Path, into: Path, platform: Platform) -> dict[str, P
         ) from None
     except OSError as error:
         _remove(written)
-        why = error.strerror or str(error)
+        why = (error.strerror or str(error)).lower()
         raise HostFault(f"{into}: {why}", hint="free some space, or check permissions") from None
     return written
 
