@@ -153,6 +153,14 @@ def test_a_signature_of_another_type_is_refused(kind, algorithm, message):
     assert caught.value.message == message
 
 
+def test_bytes_behind_an_ecdsa_pair_are_refused():
+    key = soft_key("nistp256")
+    body = wire.Reader(key.sign_blob(b"message"))
+    bent = wire.string(body.string("type")) + wire.string(body.string("pair") + b"\0")
+    with pytest.raises(Fault, match="ECDSA signature: expected its end, found 1 more bytes"):
+        key.public.verify(bent, b"message")
+
+
 def test_rsa_signatures_with_sha256_are_read_too():
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import padding
