@@ -67,9 +67,7 @@ def resolve(
             if not found:
                 missing.append(platform)
             elif found[0].prerelease and not request.allows_prereleases:
-                progress.note(
-                    f"{wish.request}: nothing stable for {platform}, taking {found[0].version_text}"
-                )
+                early[found[0].version_text].append(str(platform))
             for row in found:
                 if row.key not in own_keys:
                     chosen[row.key] = _pinned(chosen.get(row.key, row), wish.sha256, at)
