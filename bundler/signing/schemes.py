@@ -161,9 +161,8 @@ class _SecurityKey:
         flags = body.take(1, "flags")
         counter = body.take(4, "counter")
         body.end("signature")
-        if (
-            not flags[0] & USER_PRESENT
-        ):  # `ssh-keygen -Y verify` accepts these: nobody need have touched the key
+        # `ssh-keygen -Y verify` accepts these: nobody need have touched the key.
+        if not flags[0] & USER_PRESENT:
             raise Fault(
                 "expected a touch of the security key, found a signature made without one",
                 hint="sign again, and touch the key when it blinks",
