@@ -74,6 +74,19 @@ def test_a_link_to_its_folder_is_followed_and_both_sides_are_checked(store, tmp_
         check_guarded(link / store.name)
 
 
+def test_the_folders_above_what_a_link_points_to_are_checked(store, tmp_path):
+    link = tmp_path / "elsewhere" / "link"
+    link.parent.mkdir(mode=0o755)
+    inner = store.parent / "inner"
+    inner.mkdir(mode=0o755)
+    moved = store.rename(inner / store.name)
+    link.symlink_to(inner)
+    check_guarded(link / moved.name)
+    store.parent.chmod(0o777)  # above `inner`, and nowhere on the way that the link hides
+    with pytest.raises(SignatureFault, match="lets others write"):
+        check_guarded(link / moved.name)
+
+
 @pytest.mark.parametrize("which", ["file", "folder"])
 def test_what_belongs_to_another_user_is_refused(store, which):
     if os.geteuid() != 0:
