@@ -141,7 +141,7 @@ def small_prefix(tmp_path, name="opt/py"):
     (root / "lib/python3.13/linked.py").symlink_to(outside)
     (root / "lib/python3.13/dangling.py").symlink_to(tmp_path / "nothing")
     (root / "lib/python3.13/absolute.py").symlink_to(root / "lib/python3.13/os.py")
-    return interpreter(root, libpython="", mapped=(root / "lib/libtcl8.6.so",))
+    return interpreter(root, libpython="", able=("tkinter",), mapped=(root / "lib/libtcl8.6.so",))
 
 
 def contents(python, tmp_path):

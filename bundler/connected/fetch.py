@@ -88,6 +88,7 @@ class Fetcher:
         Raises `SourceFault` that names every file that could not be had and why, after all others were
         fetched, and `HostFault` where the cache cannot be written. On Ctrl-C partials stay for the next run.
         """
+        self._cache.tidy()
         unique = {item.sha256 or item: item for item in wanted}
         sizes = [item.size for item in unique.values()]
         self._progress.stage("fetching", None if None in sizes else sum(size or 0 for size in sizes))
@@ -167,16 +168,17 @@ class Fetcher:
             return refused.why
 
     def _from(self, url: str, job: Job) -> Fetched:
-        with self._cache.partial(url) as partial:
-            if hit := self._cached(job):  # another process had the partial until now, and has finished
-                return hit
-            source = local_path(url)
-            if source is None:
+        source = local_path(url)
+        if source is not None:
+            with self._cache.scratch() as folder:
+                digest, size = copy_local(job, source=source, target=folder / "copy")
+                path = self._cache.adopt(folder / "copy", digest)
+        else:
+            with self._cache.partial(url) as partial:
+                if hit := self._cached(job):  # another process had the partial until now, and has finished
+                    return hit
                 digest, size = self._download(url, job, partial)
-            else:
-                partial.unlink(missing_ok=True)
-                digest, size = copy_local(job, source=source, target=partial)
-            path = self._cache.adopt(partial, digest)
+                path = self._cache.adopt(partial, digest)
         return Fetched(path=path, sha256=digest, size=size, source=shown(url))
 
     def _download(self, url: str, job: Job, partial: Path) -> tuple[Digest, int]:

@@ -7,6 +7,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from bundler.connected.cache import VARIABLE
 from bundler.core.digest import Digest, read_chunks
 from bundler.errors import HostFault
 
@@ -93,5 +94,5 @@ def host_faults(path: Path) -> Iterator[None]:
     except OSError as error:
         raise HostFault(
             f"{path}: cannot be written: {error.strerror or error}",
-            hint="free some space, or name another folder in UV_BUNDLER_CACHE_DIR",
+            hint=f"free some space, or name another folder in {VARIABLE}",
         ) from error

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.connected import elf, relocate
-from bundler.connected.prefixfiles import Entry, choose, own_libraries
+from bundler.connected.prefixfiles import TOP, Entry, choose, own_libraries
 
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
@@ -46,7 +46,9 @@ def write_archive(python: Interpreter, *, target: Path, scratch: Path, progress:
         gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=raw, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
-        for folder in _folders(entries):
+        # Without this folder, empty where all modules are built in, CPython searches its build prefix.
+        dynload = TOP / "lib" / python.stdlib.name / "lib-dynload"
+        for folder in sorted({dynload, *_folders(entries)}):
             archive.addfile(_member(folder, kind=tarfile.DIRTYPE, mode=0o755))
         for entry in entries:
             if entry.target is not None:
@@ -74,8 +76,8 @@ def _member(
     return member
 
 
-def _folders(entries: list[Entry]) -> list[PurePosixPath]:
-    return sorted({parent for entry in entries for parent in entry.name.parents if parent.parts})
+def _folders(entries: list[Entry]) -> set[PurePosixPath]:
+    return {parent for entry in entries for parent in entry.name.parents if parent.parts}
 
 
 def _content(python: Interpreter, entry: Entry, source: Path) -> BinaryIO:

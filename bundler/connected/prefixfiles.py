@@ -131,7 +131,8 @@ def _libraries(python: Interpreter) -> Iterator[tuple[PurePosixPath, Path]]:
         for link in sorted(path.parent.glob(f"{path.name.partition('.so')[0]}.so*")):
             if link.is_symlink() and link.resolve() == path:
                 yield lib / link.name, link
-    if any(path.name.startswith("libtcl") for path in libraries):
+    # Whether linked statically or not, tkinter looks for Tcl's and Tk's scripts in these folders.
+    if "tkinter" in python.able and python.prefix != SYSTEM:
         for folder in sorted(python.prefix.glob("lib/t*[0-9]")):
             if re.fullmatch(r"t(?:cl|k)[0-9.]+", folder.name):
                 yield from _tree(folder, lib / folder.name)
