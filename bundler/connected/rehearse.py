@@ -103,7 +103,7 @@ def _try_uv(
         venv = scratch / "venv" / key
         for words in (
             ("venv", "--no-project", "-p", key, str(venv)),
-            ("run", "--no-project", "-p", key, "-V"),
+            ("run", "--no-project", "-p", key, "python", "-V"),
         ):
             done = run_uv(uv, *words, env=env)
             if done.returncode:
