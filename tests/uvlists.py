@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import json
@@ -74,7 +75,10 @@ def sdist_of(
     """Return an sdist of uv `version` with a list of these rows at `path`."""
     packed = io.BytesIO()
     files = [("PKG-INFO", b"Name: uv\n"), (path, list_of(rows)), *extra]
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as tar,
+    ):
         for name, data in files:
             member = tarfile.TarInfo(f"uv-{version}/{name}")
             member.size = len(data)
@@ -89,11 +93,11 @@ def wheel_of(version: str, *, programs=("uv", "uvx"), wrong="", unlisted="") -> 
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in programs:
             data, path = f"program {name} {version}".encode(), f"uv-{version}.data/scripts/{name}"
-            archive.writestr(path, data)
+            archive.writestr(zipfile.ZipInfo(path), data)
             told = b"other" if name == wrong else data
             digest = base64.urlsafe_b64encode(hashlib.sha256(told).digest()).decode().rstrip("=")
             record += [] if name == unlisted else [f"{path},sha256={digest},{len(data)}"]
-        archive.writestr(f"uv-{version}.dist-info/RECORD", "\n".join(record))
+        archive.writestr(zipfile.ZipInfo(f"uv-{version}.dist-info/RECORD"), "\n".join(record))
     return packed.getvalue()
 
 
