@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from hostile import running, serve, status
-from uvlists import LINUX, MAC, WINDOWS, Heard, row, sdist_of, wheel_of, write_index
+from uvlists import LINUX, MAC, WINDOWS, Heard, real_sdist, row, sdist_of, wheel_of, write_index
 
 from bundler.connected.cache import Cache
 from bundler.connected.fetch import Fetcher
@@ -293,3 +293,24 @@ def test_a_locked_wheel_that_the_index_lacks_or_has_changed_is_refused(world):
         wanted_wheels(
             lock, cache=world.cache, listing=lambda: list_files(world.index, "uv", session=world.session)
         )
+
+
+@pytest.mark.slow
+def test_the_real_index_is_locked_to_files_with_digest_and_size(world):
+    real_sdist("0.13.8")  # skips where the index is not reachable
+    manifest = world.manifest(
+        uv='["0.13.8", "0.6.17"]', platforms="[linux-aarch64-musl, windows-x86_64-none]"
+    )
+    lock = world.lock(manifest, index=find_index().url)
+    assert [(item.version, str(item.platform)) for item in lock.wheels] == [
+        (version, platform)
+        for version in ("0.6.17", "0.13.8")
+        for platform in ("linux-aarch64-musl", "windows-x86_64-none")
+    ]
+    assert all(item.wheel.size > 10 << 20 for item in lock.wheels)
+    assert [item.row.platform for item in lock.pythons] == list(manifest.platforms)
+    listing = list_files(find_index().url, "uv", session=world.session)
+    for wanted, item in zip(
+        wanted_wheels(lock, cache=world.cache, listing=lambda: listing), lock.wheels, strict=True
+    ):
+        assert wanted.candidates[0].rpartition("/")[2] == item.wheel.file
