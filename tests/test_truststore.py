@@ -196,6 +196,13 @@ def test_every_key_of_a_file_must_be_expected(source, store, expected):
     assert refused(SignatureFault, path, store, *expected).startswith(f"{path}: holds SHA256:")
 
 
+def test_an_expected_key_that_is_not_in_the_file_is_missed(source, store):
+    path = source(f"alice {ALICE.public}")
+    assert refused(SignatureFault, path, store, ALICE, BOB).startswith(
+        f"{path}: holds {ALICE.public.fingerprint}, expected SHA256:"
+    )
+
+
 @pytest.mark.parametrize("text", ["", "SHA256:short", "MD5:00:11", "SHA256:" + "A" * 44])
 def test_an_expectation_that_is_no_fingerprint_is_a_usage_fault(source, store, text):
     assert refused(UsageFault, source(f"{BOB.public}"), store, expect=[text]) == (
