@@ -13,7 +13,6 @@ from bundler.commands.output import Boundary, emit
 app = typer.Typer(
     cls=Boundary,
     name="uv-bundler",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -5,6 +5,8 @@ They say on stderr what they did; stdout has the path or the fingerprint that a 
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,10 +24,12 @@ from bundler.commands.options import (
     bundle_name,
     find_bundle,
     load_trust_option,
+    one_of,
     open_bundle,
 )
 from bundler.commands.output import ask_secret, emit, is_terminal, say
 from bundler.commands.watch import watch
+from bundler.core.text import counted
 from bundler.errors import UsageFault
 
 if TYPE_CHECKING:
@@ -56,15 +60,24 @@ def keygen(
     kind: Annotated[
         str, typer.Option("--type", envvar="UV_BUNDLER_KEY_TYPE", help="ecdsa-p256 or ed25519.")
     ] = "ecdsa-p256",
-    comment: Annotated[str, typer.Option(help="Who signs, such as packer@site.")] = "",
-    passphrase: Annotated[bool, typer.Option(help="Ask for a passphrase on the terminal.")] = False,
+    comment: Annotated[
+        str,
+        typer.Option("--comment", envvar="UV_BUNDLER_KEY_COMMENT", help="Who signs, such as packer@site."),
+    ] = "",
+    passphrase: Annotated[
+        bool,
+        typer.Option(
+            "--passphrase", envvar="UV_BUNDLER_ASK_PASSPHRASE", help="Ask for a passphrase on the terminal."
+        ),
+    ] = False,
 ) -> None:
     """Make a signing key, and print its fingerprint: the one that other people compare.
 
     Example: uv-bundler keygen packer --comment packer@plant-7
     """
-    from bundler.signing.keygen import generate
+    from bundler.signing.keygen import KINDS, generate
 
+    one_of("--type", kind, known=KINDS)
     secret = _new_passphrase() if passphrase else None
     public = generate(path, kind=kind, comment=comment, passphrase=secret)
     say(f"{path}: keep it here; give {path}.pub to the machines that unpack")
@@ -85,10 +98,18 @@ def lock(
     manifest: Manifest,
     *,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The lock. Default: MANIFEST with .lock.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", envvar="UV_BUNDLER_LOCK", help="The lock. Default: MANIFEST with .lock."
+        ),
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Only tell whether the lock is current.")] = False,
-    upgrade: Annotated[bool, typer.Option("--upgrade", help="Resolve `latest` anew.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", envvar="UV_BUNDLER_CHECK", help="Only tell whether the lock is current."),
+    ] = False,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", envvar="UV_BUNDLER_UPGRADE", help="Resolve `latest` anew.")
+    ] = False,
     index: IndexOption = None,
     python_mirror: MirrorOption = None,
     cache_dir: CacheDir = None,
@@ -118,7 +139,7 @@ def lock(
         for line in differences:
             say(line)
         raise UsageFault(
-            f"{shop.lock_path}: is not current: {len(differences)} differences",
+            f"{shop.lock_path}: is not current: {counted(len(differences), 'difference')}",
             hint=f"uv-bundler lock {manifest}, review what changed, commit it",
         )
     if not quiet:
@@ -131,8 +152,8 @@ def pack(
     manifest: Manifest,
     *,
     output: Annotated[
-        Path,
-        typer.Option("-o", "--output", envvar="UV_BUNDLER_OUTPUT", help="A file, a folder, or - for stdout."),
+        str,
+        typer.Option("--output", "-o", envvar="UV_BUNDLER_OUTPUT", help="A file, a folder, or - for stdout."),
     ],
     key: Annotated[
         Path | None,
@@ -147,7 +168,10 @@ def pack(
         typer.Option("--lock", envvar="UV_BUNDLER_LOCK", help="The lock. Default: MANIFEST with .lock."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be packed; fetch nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", envvar="UV_BUNDLER_DRY_RUN", help="Say what would be packed; fetch no archive."
+        ),
     ] = False,
     level: Annotated[
         str, typer.Option("--level", envvar="UV_BUNDLER_LEVEL", help="fast, default or best.")
@@ -168,8 +192,8 @@ def pack(
     from bundler.connected.workshop import Workshop
     from bundler.core.text import printable
 
-    if level not in LEVELS:
-        raise UsageFault(f"--level: expected one of {', '.join(LEVELS)}, found {level!r}")
+    one_of("--level", level, known=tuple(LEVELS))
+    target = _target(output, dry_run=dry_run)
     with watch(quiet=quiet) as progress:
         shop = Workshop.open(
             manifest,
@@ -183,7 +207,7 @@ def pack(
             lines = shop.plan()
         else:
             signer = _signing_key(key)
-            packed = shop.pack(output, key=signer, level=level)
+            packed = shop.pack(target, key=signer, level=level)
     if dry_run:
         emit("".join(printable(line) + "\n" for line in lines))
         return
@@ -198,6 +222,20 @@ def pack(
         emit(f"{packed.path}\n")
 
 
+def _target(output: str, *, dry_run: bool) -> Path:
+    """Return where the bundle goes; raises `UsageFault` for a folder or a stream that is not there."""
+    if output.endswith((os.sep, os.altsep or os.sep)) and not Path(output).is_dir():
+        raise UsageFault(
+            f"{output}: no such folder, expected one for the bundle", hint=f"mkdir {output}, or name a file"
+        )
+    if output == "-" and not dry_run and (sys.stdout is None or sys.stdout.isatty()):
+        raise UsageFault(
+            "stdout: expected a pipe or a file for the bundle, found a terminal or nothing",
+            hint="name a file or a folder with -o, or add: > q4.uvb",
+        )
+    return Path(output)
+
+
 def sign(
     bundle: Annotated[Path, typer.Argument(help="The bundle to sign.")],
     *,
@@ -210,6 +248,10 @@ def sign(
     """
     from bundler.connected.addsignature import add_signature
 
+    if str(bundle) == "-":
+        raise UsageFault(
+            "stdin: expected a file to sign, which is written anew", hint="name the bundle's file"
+        )
     path = find_bundle(bundle)
     signer = _signing_key(key)
     with watch(quiet=quiet) as progress:

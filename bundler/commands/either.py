@@ -15,6 +15,7 @@ from bundler.commands.options import (
     bundle_name,
     find_bundle,
     load_trust_option,
+    one_of,
     open_bundle,
 )
 from bundler.commands.output import emit, say
@@ -33,7 +34,9 @@ def register(app: typer.Typer) -> None:
 def inspect(
     bundle: Bundle,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", envvar="UV_BUNDLER_JSON", help="Print JSON, for programs.")
+    ] = False,
 ) -> None:
     """Show what a bundle says of itself. Trusts nothing and checks nothing: for that there is `verify`.
 
@@ -55,10 +58,12 @@ def verify(
 
     Example: uv-bundler verify /media/usb/plant-7-2026112001.uvb --trust packer.pub
     """
-    from bundler.core.text import duration, size
+    from bundler.core.text import counted, duration, size
     from bundler.offline.members import stored_total
     from bundler.offline.verify import verify_bundle
+    from bundler.signing.trust import VERIFIERS
 
+    one_of("--verifier", verifier, known=VERIFIERS)
     path = find_bundle(bundle)
     begun, rules = time.monotonic(), load_trust_option(trust)
     with open_bundle(path) as stream, watch(quiet=quiet) as progress:
@@ -69,7 +74,8 @@ def verify(
         index = verified.index
         say_signers(verified.signers)
         say(
-            f"{bundle_name(path)}: {index.title}: every byte is as signed, {len(index.artifacts)} artifacts, "
+            f"{bundle_name(path)}: {index.title}: every byte is as signed, "
+            f"{counted(len(index.artifacts), 'artifact')}, "
             f"{size(stored_total(index))} in {duration(time.monotonic() - begun)}"
         )
 

@@ -19,6 +19,7 @@ from bundler.commands.options import (
     bundle_name,
     find_bundle,
     load_trust_option,
+    one_of,
     open_bundle,
 )
 from bundler.commands.output import emit, say
@@ -70,7 +71,10 @@ def unpack(
         ),
     ] = None,
     shell: Shell = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change; write nothing.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", envvar="UV_BUNDLER_DRY_RUN", help="Say what would change; write nothing."),
+    ] = False,
     install_pythons: Annotated[
         bool,
         typer.Option(
@@ -81,7 +85,11 @@ def unpack(
     ] = False,
     accept_name: Annotated[
         str | None,
-        typer.Option("--accept-name", help="Let a bundle of this other name replace the active one."),
+        typer.Option(
+            "--accept-name",
+            envvar="UV_BUNDLER_ACCEPT_NAME",
+            help="Let a bundle of this other name replace the active one.",
+        ),
     ] = None,
     offline: Offline = False,
     verifier: Verifier = "builtin",
@@ -99,9 +107,12 @@ def unpack(
     from bundler.offline import unpack as core
     from bundler.offline.exporting import exports
     from bundler.offline.prefix import check_prefix, default_prefix
-    from bundler.offline.shells import detect_shell
+    from bundler.offline.shells import SHELLS, detect_shell
+    from bundler.signing.trust import VERIFIERS
 
     path, begun = _one(bundle), time.monotonic()
+    one_of("--verifier", verifier, known=VERIFIERS)
+    form = one_of("--shell", shell or detect_shell(os.environ), known=SHELLS)
     request = core.Request(
         prefix=prefix or default_prefix(),
         trust=load_trust_option(trust),
@@ -114,7 +125,8 @@ def unpack(
         with open_bundle(path) as stream:
             decision = core.dry_run(stream, request, name=bundle_name(path))
         emit(_planned(decision))
-        say("dry run: only the index was read and verified, nothing was written")
+        if not quiet:
+            say("dry run: only the index was read and verified, nothing was written")
         return
     with open_bundle(path) as stream, watch(quiet=quiet) as progress:
         generation, decision = core.unpack(stream, request, name=bundle_name(path), progress=progress)
@@ -129,7 +141,7 @@ def unpack(
             for key in install_all(generation, where, progress=progress):
                 if not quiet:
                     say(f"{where.python}: has {key}")
-    emit(exports(generation, where, shell=shell or detect_shell(os.environ), offline=offline))
+    emit(exports(generation, where, shell=form, offline=offline))
 
 
 def _one(bundles: list[Path]) -> Path:
@@ -161,7 +173,7 @@ def _planned(decision: Decision) -> str:
 
 
 def _say_result(generation: Generation, decision: Decision, prefix: Prefix, elapsed: float) -> None:
-    from bundler.core.text import duration, size
+    from bundler.core.text import counted, duration, size
 
     title = decision.verified.index.title
     if decision.already_active:
@@ -173,7 +185,7 @@ def _say_result(generation: Generation, decision: Decision, prefix: Prefix, elap
     )
     say(
         f"{prefix.root}: {title} is active ({change}), {size(decision.plan.needed)} written, "
-        f"{len(decision.plan.keep)} artifacts kept, in {duration(elapsed)}"
+        f"{counted(len(decision.plan.keep), 'artifact')} kept, in {duration(elapsed)}"
     )
 
 
@@ -212,34 +224,44 @@ def status(*, prefix: PrefixOption = None) -> None:
 def doctor(
     *,
     prefix: PrefixOption = None,
-    digests: Annotated[bool, typer.Option("--digests", help="Hash every file as well.")] = False,
+    digests: Annotated[
+        bool, typer.Option("--digests", envvar="UV_BUNDLER_DIGESTS", help="Hash every file as well.")
+    ] = False,
 ) -> None:
     """Find what keeps uv from working with what was unpacked, and say how to fix each.
 
     Example: uv-bundler doctor
     """
-    from bundler.core.text import printable
+    from bundler.core.text import counted
     from bundler.offline.doctor import diagnose
     from bundler.offline.prefix import default_prefix
 
-    findings = diagnose(prefix or default_prefix(), env=os.environ, check_digests=digests)
+    with watch(quiet=False) as progress:
+        findings = diagnose(
+            prefix or default_prefix(), env=os.environ, check_digests=digests, progress=progress
+        )
     for finding in findings:
         say(f"{finding.level}: {finding.what}" + (f"; fix: {finding.fix}" if finding.fix else ""))
     problems = sum(finding.level == "problem" for finding in findings)
     if problems:
         raise UsageFault(
-            printable(f"{problems} problems found"), hint="fix them from the top, then run doctor again"
+            f"{counted(problems, 'problem')} found", hint="fix them from the top, then run doctor again"
         )
 
 
 def _active(prefix: Path | None) -> tuple[Prefix, Generation]:
     from bundler.offline.generation import active_generation
-    from bundler.offline.prefix import check_prefix, default_prefix
+    from bundler.offline.prefix import check_prefix, default_prefix, system_prefix
 
     where = check_prefix(prefix or default_prefix())
     generation = active_generation(where)
     if generation is None:
+        shared = system_prefix()
+        known = prefix is None and where.root != shared and (shared / "current").exists()
         raise UsageFault(
-            f"{where.root}: nothing is unpacked here", hint="unpack a bundle first, or name its --prefix"
+            f"{where.root}: nothing is unpacked here, expected an unpacked bundle",
+            hint=f"this machine has one for all users: add --prefix {shared}"
+            if known
+            else "unpack a bundle first, or name its --prefix",
         )
     return where, generation

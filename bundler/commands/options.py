@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from bundler.core.durable import host_faults
+from bundler.core.fault import nearest
 from bundler.errors import UsageFault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bundler.signing.trust import Trust
 
@@ -81,23 +82,30 @@ MirrorOption = Annotated[
 
 def find_bundle(path: Path) -> Path:
     """Return the one bundle that `path` names: itself, or the only .uvb in that folder."""
-    if str(path) == "-" or not path.is_dir():
+    if str(path) == "-":
         return path
-    found = sorted(one for one in path.glob("*.uvb") if not one.name.startswith("._"))
-    if len(found) != 1:
+    with host_faults(path):
+        if not path.is_dir():
+            return path
+        # macOS leaves a `._` companion beside each file on a medium that it wrote.
+        names = sorted(one.name for one in path.iterdir() if one.suffix == ".uvb" and one.name[:2] != "._")
+    if len(names) != 1:
         raise UsageFault(
-            f"{path}: expected one .uvb file in this folder, found {len(found)}",
-            hint=f"name one of them: {', '.join(one.name for one in found)}"
-            if found
-            else "name the bundle itself",
+            f"{path}: expected one .uvb file in this folder, found {len(names) or 'none'}",
+            hint=f"name one of them: {', '.join(names)}" if names else "name the bundle itself",
         )
-    return found[0]
+    return path / names[0]
 
 
 @contextlib.contextmanager
 def open_bundle(path: Path) -> Iterator[BinaryIO]:
     """Open a bundle for reading, once; `-` is stdin."""
     if str(path) == "-":
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageFault(
+                "stdin: expected a bundle, found a terminal" if sys.stdin else "stdin: is closed",
+                hint="name the file, or send it in: … < q4.uvb",
+            )
         yield sys.stdin.buffer
         return
     with host_faults(path):
@@ -108,6 +116,17 @@ def open_bundle(path: Path) -> Iterator[BinaryIO]:
         stream = path.open("rb", buffering=0)
     with stream:
         yield stream
+
+
+def one_of(option: str, value: str, *, known: Sequence[str]) -> str:
+    """Return `value` where it is known; raises `UsageFault` with the nearest word that is."""
+    if value in known:
+        return value
+    near = nearest(value, known)
+    raise UsageFault(
+        f"{option}: expected one of {', '.join(known)}, found {value!r}",
+        hint=f"did you mean {near!r}?" if near else f"leave {option} out for the default",
+    )
 
 
 def bundle_name(path: Path) -> str:

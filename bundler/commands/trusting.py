@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bundler.commands.output import Boundary, confirm, emit, is_terminal, say
+from bundler.commands.output import confirm, emit, is_terminal, say
 
-app = typer.Typer(cls=Boundary, no_args_is_help=True, help="Whom this machine believes.")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+app = typer.Typer(help="Whom this machine believes.")
 _Store = Annotated[
     Path | None,
     typer.Option("--store", envvar="UV_BUNDLER_STORE", help="The trust store. Default: this machine's own."),
@@ -22,8 +25,16 @@ def import_key(
     *,
     expect: Annotated[
         list[str] | None,
-        typer.Option("--expect", help="A fingerprint that you were told by another road. May be repeated."),
+        typer.Option(
+            "--expect",
+            envvar="UV_BUNDLER_EXPECT",
+            help="A fingerprint that you were told by another road. May be repeated.",
+        ),
     ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", envvar="UV_BUNDLER_YES", help="Ask nothing: you have compared it yourself."),
+    ] = False,
     store: _Store = None,
 ) -> None:
     """Trust a packer's key from now on. Compare its fingerprint with one that came by another road.
@@ -34,11 +45,17 @@ def import_key(
     from bundler.signing.truststore import import_key as run
 
     target = store or default_trust_path()
-    added = run(source, store=target, expect=tuple(expect or ()), confirm=confirm if is_terminal() else None)
+    added = run(source, store=target, expect=tuple(expect or ()), confirm=_asking(yes=yes))
     for signer in added:
         say(f"{target}: trusts {signer.principal} with {signer.fingerprint}")
     if not added:
         say(f"{target}: trusts all of {source} already")
+
+
+def _asking(*, yes: bool) -> Callable[[str], bool] | None:
+    if yes:
+        return lambda _: True
+    return confirm if is_terminal() else None
 
 
 @app.command("list")
@@ -47,8 +64,9 @@ def list_trusted(*, store: _Store = None) -> None:
 
     Example: uv-bundler trust list
     """
+    from bundler.core.text import printable
     from bundler.signing.trust import default_trust_path
     from bundler.signing.truststore import list_keys
 
     target = store or default_trust_path()
-    emit("".join(f"{one.fingerprint}  {one.principal}\n" for one in list_keys(target)))
+    emit("".join(printable(f"{one.fingerprint}  {one.principal}") + "\n" for one in list_keys(target)))

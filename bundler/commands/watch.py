@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bundler.commands.output import say
 from bundler.core.progress import Progress, Silent
-from bundler.core.text import duration, size
+from bundler.core.text import duration, printable, size
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -54,7 +54,7 @@ class _Bar:
             self.close()
             self._bar = tqdm(
                 total=total,
-                desc=f"uv-bundler: {label}",
+                desc=f"uv-bundler: {printable(label)}",
                 unit="B",
                 unit_scale=True,
                 unit_divisor=1024,

@@ -72,7 +72,11 @@ def store_all(
             pool.submit(_store, one, LEVELS[level], spool / str(number), progress)
             for number, one in enumerate(ordered)
         ]
-        stored = [job.result() for job in jobs]
+        try:
+            stored = [job.result() for job in jobs]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C waits for two files, not for all
+            raise
     listing = sums(tuple(one.member for one in stored))
     file = spool / SUMS_NAME
     file.write_bytes(listing)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
 import sys
 import tempfile
 import time
@@ -20,7 +22,7 @@ from bundler.errors import UsageFault
 from bundler.signing.trust import NAMESPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bundler.core.platforms import Platform
     from bundler.core.progress import Progress
@@ -90,6 +92,24 @@ def output_path(output: Path, marked: Label) -> Path:
     return output / f"{marked.name}-{marked.serial}.uvb" if output.is_dir() else output
 
 
+def check_output(output: Path) -> None:
+    """Refuse a place that cannot take the bundle, before anything is fetched for it.
+
+    Raises `UsageFault` for a folder that is not there, and `HostFault` for one that may not be written.
+    """
+    if str(output) == "-":
+        return
+    with host_faults(output):
+        folder = output if output.is_dir() else output.parent
+        if not folder.is_dir():
+            raise UsageFault(
+                f"{folder}: no such folder, expected one for the bundle",
+                hint=f"mkdir {shlex.quote(str(folder))}",
+            )
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
 def pack(
     ingredients: Sequence[Ingredient],
     *,
@@ -117,7 +137,7 @@ def pack(
         raw = index.to_bytes()
         chunks = container(raw, [key.sign(raw, namespace=NAMESPACE)], stored, progress=progress)
         if to_stdout:
-            size = write_to(sys.stdout.buffer, chunks)
+            size = _to_stdout(chunks)
         else:
             with whole_file(path) as out:
                 size = write_to(out, chunks)
@@ -128,6 +148,13 @@ def pack(
         index_sha256=str(Digest.of(raw)),
         seconds=(("compress", compressed - begun), ("write", time.monotonic() - compressed)),
     )
+
+
+def _to_stdout(chunks: Iterator[bytes]) -> int:
+    with host_faults(Path("stdout")):
+        size = write_to(sys.stdout.buffer, chunks)
+        sys.stdout.buffer.flush()
+    return size
 
 
 def _index(marked: Label, stored: Sequence[Stored]) -> Index:

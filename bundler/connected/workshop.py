@@ -22,7 +22,7 @@ from bundler.connected.manifest import Manifest, load_manifest
 from bundler.connected.ownbuilds import OwnBuild, prepare
 from bundler.connected.sources import folders
 from bundler.core.durable import whole_file
-from bundler.core.text import size
+from bundler.core.text import counted, size
 from bundler.errors import SourceFault, UsageFault
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Workshop:
 
     def lock(self, *, upgrade: bool) -> Lock:
         """Resolve the manifest and write the lock; one that would not change is not touched."""
-        previous = load_lock(self.lock_path) if self.lock_path.exists() else None
+        previous = self._last_lock()
         fresh = self._resolve(previous, upgrade=upgrade)
         if fresh != previous:
             with whole_file(self.lock_path) as stream:
@@ -89,13 +89,14 @@ class Workshop:
         known = sum(one or 0 for one in sizes)
         unknown = f", {sizes.count(None)} of unknown size" if None in sizes else ""
         return (
-            f"uv {', '.join(lock.uv)}; {len(sizes)} interpreters for {len(lock.platforms)} platforms, "
+            f"uv {', '.join(lock.uv)}; {counted(len(sizes), 'interpreter')} for "
+            f"{counted(len(lock.platforms), 'platform')}, "
             f"{size(known)}{unknown}"
         )
 
     def plan(self) -> list[str]:
-        """Return what `pack` would carry, a line each, without fetching; resolves where the lock is old."""
-        lock = self._current_lock()
+        """Return what `pack` would carry, a line each; resolves where the lock is old, writes nothing."""
+        lock = self._current_lock() or self._resolve(self._last_lock(), upgrade=False)
         wheels = [(f"uv {one.version} for {one.platform}", one.wheel.size) for one in lock.wheels]
         pythons = [(item.row.key, item.size) for item in lock.pythons]
         builds = [(f"{item.row.key} (own build, {item.source})", item.size) for item in lock.builds]
@@ -109,7 +110,8 @@ class Workshop:
 
     def pack(self, output: Path, *, key: SigningKey, level: str) -> packing.Packed:
         """Lock where needed, fetch, build, sign and write the bundle."""
-        lock, begun = self._current_lock(), time.monotonic()
+        packing.check_output(output)
+        lock, begun = self._current_lock() or self.lock(upgrade=False), time.monotonic()
         if not lock.pythons and not lock.builds:
             raise UsageFault(f"{self.lock_path}: has no interpreters, expected one", hint="lock again")
         marked = packing.label(
@@ -136,15 +138,15 @@ class Workshop:
             )
         return replace(packed, seconds=(("fetch", fetched), *packed.seconds))
 
-    def _current_lock(self) -> Lock:
-        if self.lock_path.exists():
-            lock = load_lock(self.lock_path)
-            if lock.manifest == self.manifest.digest:
-                return lock
-            self.progress.note(
-                f"{self.lock_path}: was made from another state of the manifest, locking again"
-            )
-        return self.lock(upgrade=False)
+    def _last_lock(self) -> Lock | None:
+        return load_lock(self.lock_path) if self.lock_path.exists() else None
+
+    def _current_lock(self) -> Lock | None:
+        lock = self._last_lock()
+        if lock is None or lock.manifest == self.manifest.digest:
+            return lock
+        self.progress.note(f"{self.lock_path}: was made from another state of the manifest, locking again")
+        return None
 
     def _resolve(self, previous: Lock | None, *, upgrade: bool) -> Lock:
         own = [self._prepared(number) for number in range(len(self.manifest.builds))]

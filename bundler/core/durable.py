@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -20,6 +19,8 @@ def whole_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
 
     Raises `HostFault` where the folder cannot be written or the disk is full.
     """
+    import tempfile
+
     with host_faults(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
@@ -69,6 +70,7 @@ def _next_step(error: OSError) -> str:
         errno.EPERM: "run the command as a user who may write there, or choose another place",
         errno.EROFS: "the file system is read-only: choose another place, or remount it writable",
         errno.EFBIG: "the file system or a limit (`ulimit -f`) takes no such size: choose another place",
+        errno.EPIPE: "what reads it has ended early: look at its messages",
         errno.EIO: "the device reports an error: check the medium (`dmesg`), use another one",
         errno.ENOENT: "create the folder first, or correct the path",
         errno.ENOTDIR: "a part of the path is a file: correct the path",

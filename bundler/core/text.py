@@ -33,6 +33,11 @@ def size(count: int) -> str:
     raise AssertionError
 
 
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun, which takes an s for more than one: `1 file`, `2 files`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def duration(seconds: float) -> str:
     """Write a time span: `0.4 s`, `12 s`, `3 min 05 s`."""
     if seconds < 10:

@@ -49,13 +49,20 @@ class Prefix:
         return self.root / "state"
 
 
+def system_prefix() -> Path:
+    """Return the prefix that an administrator unpacks to for all users."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("PROGRAMDATA") or r"C:\ProgramData") / "uv-bundler"
+    return Path("/opt/uv-bundler")
+
+
 def default_prefix() -> Path:
     """Return the prefix for this user: system-wide for root, the per-user data folder otherwise."""
     home = Path.home()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "uv-bundler"
     if os.geteuid() == 0:
-        return Path("/opt/uv-bundler")
+        return system_prefix()
     if sys.platform == "darwin":
         return home / "Library" / "Application Support" / "uv-bundler"
     return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "uv-bundler"

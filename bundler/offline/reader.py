@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.core import ustar
+from bundler.core.durable import host_faults
 from bundler.core.fault import Fault
 from bundler.core.index import (
     INDEX_NAME,
@@ -151,7 +153,7 @@ class BundleReader:
             raise self._damaged(
                 f"expected the end of the archive at byte {self._offset - len(end)}, found more"
             )
-        if self._stream.read(1):
+        if self._read(1):
             raise self._damaged(f"expected the end of the file at byte {self._offset}, found more bytes")
 
     def _expect(self, member: Member) -> None:
@@ -184,19 +186,23 @@ class BundleReader:
             raise self._damaged(f"{path}: expected zeros after its last byte")
 
     def _exactly(self, count: int, *, what: str) -> bytes:
-        data = self._stream.read(count)
-        while data is not None and len(data) < count:
-            more = self._stream.read(count - len(data))
+        data = self._read(count)
+        while len(data) < count:
+            more = self._read(count - len(data))
             if not more:
                 break
             data += more
-        if data is None or len(data) < count:
+        if len(data) < count:
             raise self._damaged(
-                f"ends at byte {self._offset + len(data or b'')} within {what}, which needs "
-                f"{count - len(data or b'')} bytes more: the file is truncated, or is no bundle"
+                f"ends at byte {self._offset + len(data)} within {what}, which needs "
+                f"{count - len(data)} bytes more: the file is truncated, or is no bundle"
             )
         self._offset += count
         return data
+
+    def _read(self, count: int) -> bytes:
+        with host_faults(Path(self._name)):
+            return self._stream.read(count) or b""
 
     def _damaged(self, message: str) -> DamagedFault:
         return DamagedFault(f"{self._name}: {message}", hint=_AGAIN)
