@@ -121,9 +121,12 @@ def _shrinks(file: Path, size: int) -> bool:
     """Tell by samples from its beginning, middle and end whether zstd makes the file smaller."""
     sample = bytearray()
     with file.open("rb") as stream:
-        for at in (0, size // 2, max(0, size - _SAMPLE)):
-            stream.seek(at)
-            sample += stream.read(_SAMPLE)
+        if size <= 3 * _SAMPLE:  # samples that overlap would find each other, and anything would shrink
+            sample += stream.read(3 * _SAMPLE)
+        else:
+            for at in (0, size // 2, size - _SAMPLE):
+                stream.seek(at)
+                sample += stream.read(_SAMPLE)
     return bool(sample) and len(zstandard.ZstdCompressor(level=1).compress(bytes(sample))) < _WORTH * len(
         sample
     )

@@ -1,0 +1,40 @@
+import io
+
+import pytest
+from bundles import HOST, OTHER, PACKER, archive, make_bundle, small_content
+
+from bundler.connected.rehearse import rehearse
+from bundler.core.progress import Silent
+from bundler.errors import DamagedFault, SignatureFault
+
+
+def steps(data):
+    return [
+        (step.what, step.result)
+        for step in rehearse(io.BytesIO(data), name="q.uvb", trust=PACKER.trust, progress=Silent())
+    ]
+
+
+def test_a_foreign_bundle_is_checked_by_uvs_names():
+    data = make_bundle(
+        archives=[archive(small_content(), platform=OTHER)], uv_for=(OTHER,), platforms=(OTHER,)
+    )
+    assert steps(data)[1:] == [
+        ("names", "1 rows have their files in mirror and cache, 1 of them foreign"),
+        ("uv", f"none for {HOST} in the bundle: nothing can be run here"),
+    ]
+
+
+def test_a_uv_that_does_not_list_the_interpreters_fails_the_rehearsal():
+    # The uv of the test bundle is a script that lists nothing.
+    with pytest.raises(DamagedFault) as caught:
+        steps(make_bundle())
+    assert "lists 0 of 1 interpreters, expected cpython-3.13.5" in str(caught.value)
+    assert caught.value.hint.startswith("do not send this bundle")
+
+
+def test_an_untrusted_bundle_is_not_rehearsed():
+    from bundles import Packer
+
+    with pytest.raises(SignatureFault):
+        steps(make_bundle(packers=(Packer(2),)))
