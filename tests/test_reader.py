@@ -152,6 +152,10 @@ def test_a_block_that_is_bad_is_never_handed_on(bundle):
             lambda one: one["members"][-1].update(sha256="0" * 64),
             "SHA256SUMS: expected the digests of the index, found others",
         ),
+        (
+            lambda one: one["members"][0].update(sha256="0" * 64),
+            "the blocks hold, but not the sha256 of the whole",
+        ),
         (lambda one: one["artifacts"][-1].update(size=1), "expected a zstd frame of 1 bytes"),
     ],
 )

@@ -264,7 +264,7 @@ def test_the_serial_survives_a_crash_before_the_switch(prefix, monkeypatch):
 
 def test_a_read_only_prefix_is_named(tmp_path):
     if os.geteuid() == 0:
-        pytest.skip("root writes through modes; test_root.py mounts a read-only file system instead")
+        pytest.skip("root writes through modes; test_hosts.py mounts a read-only file system instead")
     (tmp_path / "p").mkdir()
     (tmp_path / "p").chmod(0o555)
     with pytest.raises(HostFault, match="Permission denied"):
