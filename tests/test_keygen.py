@@ -79,6 +79,14 @@ def test_nothing_is_overwritten(tmp_path, taken):
     assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [(taken, "precious")]
 
 
+def test_a_file_that_appears_at_the_last_moment_is_not_overwritten_either(tmp_path, monkeypatch):
+    (tmp_path / "k").write_text("precious")
+    monkeypatch.setattr(os.path, "lexists", lambda _: False)
+    with pytest.raises(HostFault, match=r"k: File exists"):
+        generate(tmp_path / "k")
+    assert (tmp_path / "k").read_text() == "precious"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs symbolic links")
 def test_a_dangling_link_is_not_written_through(tmp_path):
     (tmp_path / "k").symlink_to(tmp_path / "elsewhere")
