@@ -16,10 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from bigbundle import write_bundle
-from bundles import PACKER
-
 RUNS = 3
+_WRITE = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import bigbundle, bundles; "
+    "bigbundle.write_bundle(Path(sys.argv[2]), size=int(sys.argv[3])); "
+    "Path(sys.argv[4]).write_text(bundles.PACKER.line + chr(10))"
+)
 
 
 def measure(*command: object, before=lambda: None) -> tuple[float, float, float]:
@@ -50,8 +52,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=os.environ.get("UV_BUNDLER_BENCH_DIR")) as scratch:
             folder = Path(scratch)
             bundle, trust, prefix = folder / "q.uvb", folder / "trust", folder / "prefix"
-            write_bundle(bundle, size=size << 20)
-            trust.write_text(PACKER.line + "\n")
+            # In a process of its own: a child's peak memory would begin with ours.
+            subprocess.run(
+                [sys.executable, "-c", _WRITE, Path(__file__).parent, bundle, str(size << 20), trust],
+                check=True,
+            )
             os.sync()
 
             def clean(prefix=prefix, folder=folder) -> None:
