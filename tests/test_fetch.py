@@ -23,6 +23,7 @@ from bundler.errors import HostFault, SourceFault
 DATA = random.Random(7).randbytes(300_000)
 WRONG = random.Random(8).randbytes(300_000)
 SHA = Digest.of(DATA)
+DATE = "Thu, 01 Jan 2026 00:00:00 GMT"
 QUICK = Patience(
     attempts=4,
     first_wait=0.001,
@@ -115,8 +116,8 @@ GOOD = {
     ],
     "a file that changed under us, untold": [hostile.serve(WRONG, upto=100_000), hostile.serve(DATA)],
     "a weak ETag, and a date": [
-        hostile.serve(DATA, etag='W/"1"', modified="Thu, 01 Jan 2026 00:00:00 GMT", upto=100_000),
-        hostile.serve(DATA, etag='W/"1"', modified="Thu, 01 Jan 2026 00:00:00 GMT"),
+        hostile.serve(DATA, etag='W/"1"', modified=DATE, upto=100_000),
+        hostile.serve(DATA, etag='W/"1"', modified=DATE),
     ],
     "Content-Encoding on an archive": [hostile.serve(DATA, Content_Encoding="gzip")],
 }
@@ -202,6 +203,25 @@ def test_a_cut_download_goes_on_where_it_was_cut_even_in_another_run(world):
     check(world, world.fetch(url))
     assert world.server.ranges() == [None, "bytes=200000-"]
     assert world.server.requests[-1][2]["If-Range"] == '"x"'
+
+
+@pytest.mark.parametrize(
+    ("etag", "modified", "condition"),
+    [
+        ('"strong"', DATE, '"strong"'),
+        ('W/"weak"', DATE, DATE),  # RFC 9110, 13.1.5: a weak validator may not stand there
+        ('W/"weak"', None, None),  # the digest guards what comes
+    ],
+)
+def test_a_download_goes_on_under_the_best_condition_that_the_server_allows(world, etag, modified, condition):
+    url = world.server.on(
+        "/a",
+        hostile.serve(DATA, etag=etag, modified=modified, upto=200_000),
+        hostile.serve(DATA, etag=etag, modified=modified),
+    )
+    check(world, world.fetch(url))
+    assert world.server.ranges() == [None, "bytes=200000-"]
+    assert world.server.requests[-1][2].get("If-Range") == condition
 
 
 def test_a_partial_of_another_digest_is_not_continued(world):
