@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from bundler.core.index import Artifact
 
+_OPEN = 64  # files that may wait for their sync, each with an open descriptor
 _SYNCERS = 2  # files synced while the next one is read; the device decides how fast that is
 
 
@@ -28,7 +30,7 @@ class Staging:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._pool = ThreadPoolExecutor(_SYNCERS)
-        self._syncs: list[Future[None]] = []
+        self._syncs: deque[tuple[Future[None], int]] = deque()
         self._made: set[Path] = set()
 
     def __enter__(self) -> Staging:  # noqa: PYI034  # typing.Self needs Python 3.11
@@ -39,6 +41,9 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+        for sync, handle in self._syncs:
+            if sync.cancelled():
+                os.close(handle)
 
     @contextlib.contextmanager
     def file(self, path: str, *, executable: bool = False) -> Iterator[Callable[[bytes], object]]:
@@ -58,7 +63,9 @@ class Staging:
         except BaseException:
             os.close(handle)
             raise
-        self._syncs.append(self._pool.submit(_sync_and_close, handle, target))
+        self._syncs.append((self._pool.submit(_sync_and_close, handle, target), handle))
+        if len(self._syncs) > _OPEN:
+            self._syncs.popleft()[0].result()
 
     def write(self, path: str, data: bytes) -> None:
         """Write a small file whole."""
@@ -91,8 +98,8 @@ class Staging:
 
     def finish(self) -> None:
         """Return when every file and folder is on the disk; raises `HostFault` where one is not."""
-        for sync in self._syncs:
-            sync.result()
+        while self._syncs:
+            self._syncs.popleft()[0].result()
         for folder in sorted(self._made, key=lambda one: len(one.parts), reverse=True):
             with host_faults(folder):
                 sync_folder(folder)
