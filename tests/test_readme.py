@@ -1,0 +1,322 @@
+"""README.md kept true: its commands are run, its lists compared with what they list, its messages looked up.
+
+Fences marked `<!-- run: ROLE -->` are run as they stand, with the replacements of `SITE`; `<!-- file: NAME -->`
+marks a file that they need. What a `text` fence after one shows must be in its output, numbers aside. The package
+index and the mirror are local folders, with the real uv and an own build of the Python that runs the tests.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import dataclasses
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from ownbuild_fixture import host_build
+from uvlists import sdist_of
+
+from bundler import errors
+from bundler.core.digest import Digest
+from bundler.core.platforms import host_platform
+from bundler.core.uvnames import PBS_URL, mirror_path
+from bundler.offline.isolation import without_network
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+_FENCE = re.compile(r"(?:<!-- (run|file): (\S+) -->\n)?^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCES = _FENCE.findall(README)
+OFFLINE_ROLES = ("admin", "user", "stock")
+UV = "0.13.8"
+
+
+def section(title):
+    return README.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+# --- the commands ---------------------------------------------------------------------------------------------
+
+
+def uv_wheel(uv):
+    """Return the name and the path-to-bytes of a wheel with the real programs, as uv's own wheels have them."""
+    files = {
+        f"uv-{UV}.data/scripts/{name}": (Path(uv).with_name(name)).read_bytes() for name in ("uv", "uvx")
+    }
+    record = [
+        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip('=')},{len(data)}"
+        for path, data in files.items()
+    ]
+    return {**files, f"uv-{UV}.dist-info/RECORD": "\n".join(record).encode()}
+
+
+def write_index(folder, uv, row):
+    project = folder / "uv"
+    project.mkdir(parents=True)
+    libc = "musllinux_1_1" if host_platform().libc == "musl" else "manylinux_2_17"
+    wheel = project / f"uv-{UV}-py3-none-{libc}_{host_platform().family}.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, data in uv_wheel(uv).items():
+            archive.writestr(path, data)
+    (project / f"uv-{UV}.tar.gz").write_bytes(sdist_of(UV, [row]))
+    links = [
+        f'<a href="{file.name}#sha256={Digest.of(file.read_bytes())}">x</a>'
+        for file in sorted(project.iterdir())
+    ]
+    (project / "index.html").write_text("\n".join(links))
+
+
+def upstream_row(own):
+    """Return the row of an own build as if it came from upstream."""
+    name = f"cpython-{own.row.version_text}%2B20261110-{host_platform()}-install_only.tar.gz"
+    return dataclasses.replace(own.row, url=f"{PBS_URL}20261110/{name}", build="20261110")
+
+
+class Site:
+    """A machine with a network, a medium and a host, as folders; runs blocks of the README in them."""
+
+    def __init__(self, folder, own):
+        self.folder = folder
+        minor = ".".join(map(str, own.row.version[:2]))
+        self.replacements = {
+            '"3.13"': f'"{minor}"',
+            "-p 3.13": f"-p {minor}",
+            "install 3.13": f"install {minor}",
+            "linux-x86_64-gnu": str(host_platform()),
+            "/media/usb": f"{folder}/usb",
+            "/etc/": f"{folder}/etc/",
+        }
+        self.env = {
+            "PATH": f"{folder}/programs:/usr/bin:/bin",
+            "PYTHONPATH": str(ROOT),
+            "UV_BUNDLER_INDEX": (folder / "simple").as_uri(),
+            "UV_BUNDLER_PYTHON_MIRROR": (folder / "mirror").as_uri(),
+            "UV_BUNDLER_CACHE_DIR": f"{folder}/cache",
+            "UV_BUNDLER_PREFIX": f"{folder}/opt/uv-bundler",
+            "UV_BUNDLER_LEVEL": "fast",
+            "UV_BUNDLER_STORE": f"{folder}/etc/uv-bundler/allowed_signers",
+            "UV_BUNDLER_TRUST": f"{folder}/etc/uv-bundler/allowed_signers",
+        }
+
+    def adapt(self, text):
+        for old, new in self.replacements.items():
+            text = text.replace(old, new)
+        return text
+
+    def run(self, role, script):
+        """Run a block as `role`; what `keygen` prints is what everybody is told by telephone from then on."""
+        isolated = without_network() if role in OFFLINE_ROLES else ()
+        done = subprocess.run(
+            [*isolated, "sh", "-ec", self.adapt(script)],
+            cwd=self.folder / role,
+            env={**self.env, "HOME": f"{self.folder}/{role}"},
+            text=True,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        if found := re.search(r"^SHA256:\S{43}$", done.stdout, re.MULTILINE):
+            self.env["FINGERPRINT"] = found[0]
+        return done
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    if sys.platform != "linux":
+        pytest.skip("needs Linux: namespaces, and an own build of an installed prefix")
+    if not without_network():
+        pytest.skip("needs a network namespace (unshare -n), which this machine does not allow")
+    if missing := [name for name in ("ssh-keygen", "zstd") if not shutil.which(name)]:
+        pytest.skip(f"needs {' and '.join(missing)}")
+    from uv import find_uv_bin
+
+    folder, own = tmp_path_factory.mktemp("readme"), host_build()
+    for name in (
+        "packer",
+        "desk",
+        "admin",
+        "user",
+        "stock",
+        "usb",
+        "etc/uv-bundler",
+        "etc/profile.d",
+        "programs",
+    ):
+        (folder / name).mkdir(parents=True)
+    row = upstream_row(own)
+    mirrored = folder / mirror_path(row.url)
+    mirrored.parent.mkdir(parents=True)
+    shutil.copyfile(own.path, mirrored)
+    write_index(folder / "simple", find_uv_bin(), row)
+    command = folder / "programs" / "uv-bundler"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m bundler "$@"\n')
+    command.chmod(0o755)
+    place = Site(folder, own)
+    for marker, name, _, text in FENCES:
+        if marker == "file":
+            (folder / "packer" / name).write_text(place.adapt(text))
+    return place
+
+
+def shape(line):
+    """Return a line without what differs from run to run: numbers, units, digests, places, spacing."""
+    line = re.sub(r"SHA256:\S+", "SHA256:X", line)
+    line = re.sub(r"\b[0-9a-f]{16,64}\b", "X", line)
+    line = re.sub(
+        r"(\S*(/media/usb|/opt/uv-bundler|/usb|/etc|/packer|/admin|/user)|~)(?=[/:\s]|$)", "P", line
+    )
+    line = re.sub(r"\b\d[\d.]*( min \d+)? (B|KiB|MiB|GiB|s|ms)\b|\b\d[\d.]*(ms|s|MiB)\b", "N", line)
+    return re.sub(r"\s+", " ", re.sub(r"\d[\d.]*", "9", line)).strip()
+
+
+def test_the_commands_of_the_readme_work_in_their_order_and_say_what_it_shows(site):
+    ran, said, missing = 0, "", []
+    for marker, role, kind, text in FENCES:
+        if marker == "run":
+            done = site.run(role, text)
+            said = done.stdout
+            assert done.returncode == 0, f"{role}: {text}\nended with {done.returncode}:\n{said}"
+            ran += 1
+        elif kind == "text" and ran:
+            shapes = {shape(line) for line in said.splitlines()}
+            missing += [
+                line
+                for line in text.splitlines()
+                if line.strip() not in ("", "…") and shape(line) not in shapes
+            ]
+            if missing:
+                pytest.fail("the README shows\n" + "\n".join(missing) + "\nbut what came was\n" + said)
+    assert ran >= 8
+
+
+# --- the two first commands -----------------------------------------------------------------------------------
+
+
+def test_the_test_command_is_the_one_that_ci_runs():
+    first, second = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)[:2]
+    assert "uv-bundler demo" in first
+    assert second == (ROOT / ".ci" / "run").read_text().splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_the_first_command_runs_the_demo_from_a_checkout_with_only_python_and_pip(tmp_path):
+    checkout = tmp_path / "checkout"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(checkout)], check=True)
+    first = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)[0]
+    done = subprocess.run(["sh", "-ec", first], cwd=checkout, capture_output=True, text=True, check=False)
+    if done.returncode and "Could not find a version" in done.stderr:
+        pytest.skip(f"needs the package index: {done.stderr[-300:]}")
+    assert done.returncode == 0, done.stderr
+    assert "runs from" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_wheelhouse_installs_where_there_is_no_network(tmp_path):
+    isolated = without_network()
+    if not isolated:
+        pytest.skip("needs a network namespace (unshare -n), which this machine does not allow")
+    make, use = re.findall(r"```sh wheelhouse\n(.*?)\n```", README, re.DOTALL)
+    shutil.copytree(ROOT, tmp_path / "checkout", ignore=shutil.ignore_patterns(".*", "tests"))
+    place = {
+        "/media/usb": str(tmp_path),
+        "/opt/uv-bundler-tool": str(tmp_path / "tool"),
+        "python3": sys.executable,
+    }
+    for old, new in place.items():
+        make, use = make.replace(old, new), use.replace(old, new)
+    done = subprocess.run(
+        ["sh", "-ec", make], cwd=tmp_path / "checkout", capture_output=True, text=True, check=False
+    )
+    if done.returncode and "Could not find a version" in done.stderr:
+        pytest.skip(f"needs the package index: {done.stderr[-300:]}")
+    assert done.returncode == 0, done.stderr
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PIP_CONFIG_FILE": os.devnull}
+    done = subprocess.run(
+        [*isolated, "sh", "-ec", use], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("uv-bundler ")
+
+
+# --- the lists ------------------------------------------------------------------------------------------------
+
+
+def test_the_list_of_modules_is_the_tree():
+    listed, folder = [], ""
+    for line in section("For the next engineer").splitlines():
+        if heading := re.match(r"\*\*`(bundler/[a-z/]*)`\*\*", line):
+            folder = heading[1]
+        elif item := re.match(r"- `(\w+\.py)`: \S", line):
+            listed.append(folder + item[1])
+    tree = [
+        str(path.relative_to(ROOT).as_posix())
+        for path in sorted((ROOT / "bundler").rglob("*.py"))
+        if path.name != "__init__.py"
+    ]
+    assert sorted(listed) == sorted(tree)
+
+
+def test_the_table_of_exit_codes_is_the_tree_of_errors():
+    rows = re.findall(r"^\| (\d+) \| (.*?) \|$", section("Exit codes"), re.MULTILINE)
+    codes = {int(code) for code, _ in rows}
+    classes = [
+        one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.BundlerError)
+    ]
+    assert codes - {0, 130} == {one.exit_code for one in classes}
+    assert len(rows) == len(codes)
+
+
+def templates():
+    """Return every text of the sources, with `…` for each value that is put into it."""
+    found = set()
+    for path in (ROOT / "bundler").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+            elif isinstance(node, ast.JoinedStr):
+                found.add("".join(map(_part, node.values)))
+    return found
+
+
+def _part(node):
+    """Return the text of a part of an f-string; `counted(n, "file")` reads `… files`."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    call = node.value
+    is_count = isinstance(call, ast.Call) and getattr(call.func, "id", "") == "counted"
+    return f"… {call.args[1].value}s" if is_count else "…"
+
+
+def messages():
+    return re.findall(r"^\| `([^`]+)` \|", section("When something goes wrong"), re.MULTILINE)
+
+
+def test_every_message_in_the_troubleshooting_section_is_one_of_ours():
+    ours, quoted = templates(), messages()
+    assert len(quoted) > 30
+    unknown = [
+        message
+        for message in quoted
+        if not any(all(part in text for part in message.split("…") if part.strip(": ")) for text in ours)
+    ]
+    assert unknown == []
+
+
+def test_a_message_that_nobody_writes_is_not_taken_for_one_of_ours():
+    assert not any("no such bundle, expected a ship" in text for text in templates())
+
+
+def test_every_exit_code_with_errors_has_a_heading_in_the_troubleshooting_section():
+    headings = re.findall(r"^### Exit code (\d)", section("When something goes wrong"), re.MULTILINE)
+    assert [int(one) for one in headings] == list(range(1, 10))
+
+
+def test_the_readme_names_no_registry_and_no_machine_path():
+    text = README + (ROOT / "tests" / "requirements.txt").read_text()
+    assert not re.search(r"pypi\.org|pythonhosted|/work/|/home/|/root/|/tmp/", text)
