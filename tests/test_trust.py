@@ -399,3 +399,14 @@ def test_without_room_for_temporary_files_ssh_keygen_is_a_host_fault(monkeypatch
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(HostFault, match="No such file or directory"):
         verify_signatures(MESSAGE, [BOB.sign(MESSAGE)], trust=BOTH, verifier="ssh-keygen")
+
+
+def test_a_user_without_a_store_reads_the_one_of_the_machine(tmp_path, monkeypatch):
+    own, system = tmp_path / "own", tmp_path / "system"
+    monkeypatch.setattr(trust_module, "default_trust_path", lambda: own)
+    monkeypatch.setattr(trust_module, "_SYSTEM_STORE", system)
+    assert trust_module.trust_path_to_read() == own
+    system.touch()
+    assert trust_module.trust_path_to_read() == system
+    own.touch()
+    assert trust_module.trust_path_to_read() == own

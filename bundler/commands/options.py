@@ -136,6 +136,6 @@ def bundle_name(path: Path) -> str:
 
 def load_trust_option(path: Path | None) -> Trust:
     """Load what `--trust` names, or this machine's own store."""
-    from bundler.signing.trust import default_trust_path, load_trust
+    from bundler.signing.trust import load_trust, trust_path_to_read
 
-    return load_trust(path or default_trust_path())
+    return load_trust(path or trust_path_to_read())

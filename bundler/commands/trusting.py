@@ -65,8 +65,8 @@ def list_trusted(*, store: _Store = None) -> None:
     Example: uv-bundler trust list
     """
     from bundler.core.text import printable
-    from bundler.signing.trust import default_trust_path
+    from bundler.signing.trust import trust_path_to_read
     from bundler.signing.truststore import list_keys
 
-    target = store or default_trust_path()
+    target = store or trust_path_to_read()
     emit("".join(printable(f"{one.fingerprint}  {one.principal}") + "\n" for one in list_keys(target)))

@@ -81,6 +81,12 @@ def default_trust_path() -> Path:
     return configured / "uv-bundler" / STORE_NAME
 
 
+def trust_path_to_read() -> Path:
+    """Return the store to read: this user's, or the machine's where this user has none."""
+    own = default_trust_path()
+    return _SYSTEM_STORE if not own.exists() and _SYSTEM_STORE.exists() else own
+
+
 def load_trust(path: Path) -> Trust:
     """Load a public key, an `allowed_signers` file, or a trust store (this machine's, or one in a folder).
 
@@ -89,7 +95,7 @@ def load_trust(path: Path) -> Trust:
     """
     with host_faults(path):
         store = store_path(path)
-        is_store = store != path or store == default_trust_path()
+        is_store = store != path or store in (default_trust_path(), _SYSTEM_STORE)
         missing = is_store and not store.exists() and not store.is_symlink()
         other = store != _SYSTEM_STORE and _SYSTEM_STORE.exists()
     if missing:
