@@ -71,7 +71,7 @@ class Download:
                 raise Refused(f"{event.why} (tried {failures} times)", unreachable=event.unreachable)
             wait = patience.wait_after(failures, event.retry_after)
             if wait is None:
-                raise Refused(f"{event.why} and asks to wait until {event.retry_after}")
+                raise Refused(f"{event.why}, and asks to come back later (Retry-After: {event.retry_after})")
             self._job.note(f"{event.why}, trying again in {wait:.1f} s")
             if self._job.stop.wait(wait):
                 raise Stopped

@@ -26,13 +26,16 @@ def reason(error: BaseException) -> str:
     for kind, words in (
         (requests.exceptions.ProxyError, "the proxy refused or is not reachable"),
         (low.NameResolutionError, "the name of the host cannot be resolved"),
+        (low.NewConnectionError, ""),  # a kind of ConnectTimeoutError, but refused or unroutable: see below
         (low.ConnectTimeoutError, "no connection in time"),
         (low.ReadTimeoutError, "stalled, no byte in time"),
         (low.IncompleteRead, "cut off before its end"),
         (requests.TooManyRedirects, "redirected in circles"),
     ):
         if any(isinstance(link, kind) for link in chain):
-            return words
+            if words:
+                return words
+            break
     if isinstance(error, requests.exceptions.SSLError):
         return f"TLS failed: {printable(str(chain[-1]), limit=200)}"
     for link in reversed(chain):
