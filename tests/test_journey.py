@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import tarfile
+from shlex import quote
 
 import pytest
 from conftest import SHARED
@@ -48,6 +49,7 @@ def without_absolute_links(archive, target):
 def site(tmp_path_factory):
     """A packed bundle with six versions of uv and the running Python, verified and unpacked on a `host`."""
     folder = tmp_path_factory.mktemp("site")
+    folder.chmod(0o755)
     builds = [f"  - {{path: {json.dumps(os.path.realpath(sys.base_prefix))}, platform: host}}"]
     if ARCHIVE.exists() and str(host_platform()) == "linux-x86_64-gnu":
         without_absolute_links(ARCHIVE, folder / ARCHIVE.name)
@@ -96,15 +98,30 @@ def keys(site):
 
 
 def offline(site, home, version, script):
-    """Run a shell script after the exports, in a namespace without a network, with that uv first on PATH."""
+    """Run a shell script after the exports, as an ordinary user without a network, that uv first on PATH."""
+    program = site / "a host's prefix" / "current" / "uv" / version / str(host_platform())
+    lines = [
+        "set -e",
+        f". {quote(str(site / 'exports'))}",
+        f'PATH={quote(str(program))}:"$PATH"',
+        "cd ~",
+        script,
+    ]
+    return as_user("\n".join(lines), home)
+
+
+def as_user(script, home):
+    """Run a shell script as nobody (where we are root) in an empty network namespace and environment."""
     isolated = without_network()
     if not isolated:
         pytest.skip("needs a network namespace (unshare -n), which this machine does not allow")
-    program = site / "a host's prefix" / "current" / "uv" / version / str(host_platform())
     home.mkdir(exist_ok=True)
-    lines = f". '{site}/exports'\nexport PATH='{program}':\"$PATH\"\ncd '{home}'\n{script}"
+    home.chmod(0o777)
+    for above in (home.parent, *home.parent.parents[:2]):
+        above.chmod(0o755)  # pytest keeps its folders to itself
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
     return subprocess.run(
-        [*isolated, "env", "-i", f"HOME={home}", "PATH=/usr/bin:/bin", "sh", "-ec", lines.replace("host's", "host'\\''s")],
+        [*isolated, *nobody, "env", "-i", f"HOME={home}", "PATH=/usr/bin:/bin", "sh", "-c", script],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -178,22 +195,12 @@ def test_pythons_for_all_users_need_nothing_but_the_exports(site, keys, tmp_path
     )
     assert "export UV_OFFLINE='1'" in exports
     assert f"export UV_PYTHON_INSTALL_DIR='{tmp_path}/shared/python'" in exports
-    isolated = without_network()
-    if not isolated:
-        pytest.skip("needs a network namespace (unshare -n), which this machine does not allow")
-    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
-    home = tmp_path / "home"
-    home.mkdir()
-    home.chmod(0o777)
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(0o755)  # pytest keeps its folders to itself
     for key in keys:
         wanted = key.split("-")[1]
-        script = f"{exports}\ncd ~\nuv python find {wanted}\nuv venv -q -p {wanted} env{wanted}\nuv run -q --no-project -p {wanted} python -V"
-        done = subprocess.run(
-            [*isolated, *user, "env", "-i", f"HOME={home}", "PATH=/usr/bin:/bin", "sh", "-ec", script],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        script = (
+            f"uv python find {wanted}\nuv venv -q -p {wanted} e\nuv run -q --no-project -p {wanted} python -V"
+        )
+        done = as_user(f"set -e\n{exports}\ncd ~\n{script}", tmp_path / f"home-{wanted}")
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[0].startswith(f"{tmp_path}/shared/python/")
         assert done.stdout.splitlines()[-1] == f"Python {wanted}"
