@@ -165,3 +165,20 @@ def test_real_archives_are_taken_and_a_wrong_version_is_noticed(name, version):
     assert str(ready(build(path, version=version)).sha256) == line.split()[0]
     with pytest.raises(UsageFault, match=f"holds Python {version}, expected {version[:4]}.99"):
         ready(build(path, version=f"{version[:4]}.99"))
+
+
+def test_absolute_links_which_newer_uvs_refuse_are_told(tmp_path):
+    good = GOOD["install_only"][0]
+    links = [
+        member(f"python/share/terminfo/c/{name}", kind=tarfile.SYMTYPE, link=f"/lib/terminfo/c/{name}")
+        for name in ("cons25", "cygwin")
+    ]
+    inside = member("python/bin/python3", kind=tarfile.SYMTYPE, link="python3.13")
+    path = write(tmp_path / "a.tar.gz", *good, inside)
+    assert ready(build(path)).notes == ()
+    path = write(tmp_path / "b.tar.gz", *good, inside, *links)
+    (note,) = ready(build(path)).notes
+    assert note == (
+        "has absolute links (python/share/terminfo/c/cons25 -> /lib/terminfo/c/cons25 and 1 more): "
+        "uv 0.8.3 and newer refuse it, repack it without them"
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -72,7 +73,10 @@ class Download:
             wait = patience.wait_after(failures, event.retry_after)
             if wait is None:
                 raise Refused(f"{event.why}, and asks to come back later (Retry-After: {event.retry_after})")
-            self._job.note(f"{event.why}, trying again in {wait:.1f} s")
+            if event.unreachable:
+                self._job.warn(f"{urlsplit(self._url).hostname}: {event.why}, trying again for a while")
+            else:
+                self._job.note(f"{event.why}, trying again in {wait:.1f} s")
             if self._job.stop.wait(wait):
                 raise Stopped
 

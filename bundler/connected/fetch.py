@@ -6,6 +6,7 @@ cached, the next candidate is tried instead; one file's failure does not keep th
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from bundler.core.digest import Digest
     from bundler.core.progress import Progress
 
-_MAX_LISTED = 10  # failures in one message
+_MAX_LISTED = 5  # kinds of failure in one message
+_MAX_NAMES = 3  # files of one kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +57,20 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Failed:
-    """A file that no source has: why, for each of them."""
+    """A file that no source has: its URLs and why, for each of them."""
 
     label: str
-    reasons: tuple[str, ...]
+    reasons: tuple[tuple[str, str], ...]
+
+    @property
+    def shared(self) -> str:
+        """What files of the same sites with the same trouble have in common; empty where that is nothing."""
+        sites = [(_host(url) or _local_site(url), why) for url, why in self.reasons]
+        return "; ".join(f"{site}: {why}" for site, why in sites)
 
     def __str__(self) -> str:
-        return f"{self.label}: {'; '.join(self.reasons) or 'no source is configured'}"
+        listed = "; ".join(f"{shown(url)}: {why}" for url, why in self.reasons)
+        return f"{self.label}: {listed or 'no source is configured'}"
 
 
 class Fetcher:
@@ -80,6 +89,7 @@ class Fetcher:
         self._cache, self._session, self._progress = cache, session, progress
         self._workers, self._patience = workers, patience or Patience()
         self._folders = FolderIndex(folders)
+        self._warned: set[str] = set()
         self._silent_hosts: dict[str, str] = {}  # host : why; asked in vain once, not asked again
 
     def fetch(self, wanted: Sequence[Wanted]) -> list[Fetched]:
@@ -129,20 +139,27 @@ class Fetcher:
             patience=self._patience,
             meter=Meter(self._progress),
             note=lambda line: self._progress.note(f"{wanted.label}: {line}"),
+            warn=self._warn_once,
             stop=stop,
         )
-        reasons: list[str] = []
+        reasons: list[tuple[str, str]] = []
         try:
             if hit := self._cached(job):
                 return hit
         except Refused as refused:
-            return _Failed(label=wanted.label, reasons=(f"the file with that sha256 {refused.why}",))
+            return _Failed(label=wanted.label, reasons=(("", f"the file with that sha256 {refused.why}"),))
         for url in self._places(wanted):
             outcome = self._try(url, job)
             if isinstance(outcome, Fetched):
                 return outcome
-            reasons.append(f"{shown(url)}: {outcome}")
+            reasons.append((url, outcome))
         return _Failed(label=wanted.label, reasons=tuple(reasons))
+
+    def _warn_once(self, line: str) -> None:
+        """Say a thing about a host once, whatever the number of files that wait for it."""
+        if line not in self._warned:
+            self._warned.add(line)
+            self._progress.note(line)
 
     def _places(self, wanted: Wanted) -> Iterator[str]:
         """Yield the candidates, then a local file with the digest; the folders are read only when needed."""
@@ -192,6 +209,11 @@ class Fetcher:
             raise
 
 
+def _local_site(url: str) -> str:
+    """Name the source of a file URL for messages."""
+    return "the local mirror" if url else ""
+
+
 def _host(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
@@ -200,10 +222,23 @@ def _fault(failures: list[_Failed], count: int) -> SourceFault:
     if len(failures) == 1:
         message = str(failures[0])
     else:
-        more = f"; and {len(failures) - _MAX_LISTED} more" if len(failures) > _MAX_LISTED else ""
-        listed = "; ".join(map(str, failures[:_MAX_LISTED]))
-        message = f"{len(failures)} of {count} files could not be fetched: {listed}{more}"
+        alike: dict[str, list[_Failed]] = defaultdict(list)
+        for failed in failures:
+            alike[failed.shared].append(failed)
+        told = [_told(shared, group) for shared, group in alike.items()]
+        more = f"; and {len(told) - _MAX_LISTED} more" if len(told) > _MAX_LISTED else ""
+        message = (
+            f"{len(failures)} of {count} files could not be fetched: {'; '.join(told[:_MAX_LISTED])}{more}"
+        )
     return SourceFault(
         message,
         hint="what has arrived is kept: run it again to continue, or name another source (--python-mirror)",
     )
+
+
+def _told(shared: str, group: list[_Failed]) -> str:
+    if len(group) == 1 or not shared:
+        return "; ".join(map(str, group))
+    names = [failed.label for failed in group]
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"{shared} ({', '.join(names[:_MAX_NAMES])}{more})"

@@ -64,7 +64,7 @@ def _ready_made(build: ArchiveBuild) -> OwnBuild:
         portable_path(path.name)
     except Fault as fault:
         raise UsageFault(f"{path}: {fault.message}", hint="rename the archive") from None
-    check_archive(build)
+    notes = check_archive(build)
     sha256, size = hash_file(path)
     if build.sha256 not in (None, sha256):
         raise UsageFault(
@@ -81,7 +81,7 @@ def _ready_made(build: ArchiveBuild) -> OwnBuild:
         sha256=sha256,
         build=f"own-{sha256.short}",
     )
-    return OwnBuild(row=row, path=path, sha256=sha256, size=size, source=build.written)
+    return OwnBuild(row=row, path=path, sha256=sha256, size=size, source=build.written, notes=notes)
 
 
 def _installed(build: PrefixBuild, cache: Cache, progress: Progress) -> OwnBuild:

@@ -19,8 +19,10 @@ _MACH_O = {0x01000007: "x86_64", 0x0100000C: "aarch64"}
 _PE = {0x014C: "x86", 0x8664: "x86_64", 0xAA64: "aarch64"}
 
 
-def check_archive(build: ArchiveBuild) -> None:
-    """Read the archive once; raises `UsageFault` where it is not the Python that the manifest says.
+def check_archive(build: ArchiveBuild) -> tuple[str, ...]:
+    """Read the archive once; return what a person should know about it.
+
+    Raises `UsageFault` where it is not the Python that the manifest says.
 
     It must have one top folder with the interpreter in it where uv looks (`bin/pythonX.Y`, `python.exe`, the
     same below `install/`), of the right machine, and the version in its `patchlevel.h`, if there is one, must
@@ -29,8 +31,11 @@ def check_archive(build: ArchiveBuild) -> None:
     path, program, version = build.path, b"", ""
     tops: set[tuple[str, ...]] = set()
     is_link = False
+    outside: list[str] = []
     for found in members(path):
         tops.add(found.name.parts[:1])
+        if found.target is not None and found.target.startswith("/"):
+            outside.append(f"{found.name} -> {found.target}")
         below = found.name.parts[2:] if found.name.parts[1:2] == ("install",) else found.name.parts[1:]
         if found.target is not None and _is_program(build, below):
             is_link = True
@@ -50,6 +55,13 @@ def check_archive(build: ArchiveBuild) -> None:
             f"{path}: holds Python {version}, expected {build.version}",
             hint="correct `version` in the manifest",
         )
+    return (_refused_by_uv(outside),) if outside else ()
+
+
+def _refused_by_uv(links: list[str]) -> str:
+    """Say what uv makes of absolute links: 0.8.0 and older keep them, 0.8.3 and newer refuse (measured)."""
+    more = f" and {len(links) - 1} more" if len(links) > 1 else ""
+    return f"has absolute links ({links[0]}{more}): uv 0.8.3 and newer refuse it, repack it without them"
 
 
 def _expected(build: ArchiveBuild) -> str:

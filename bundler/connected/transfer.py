@@ -47,13 +47,17 @@ class Meter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One file that is wanted, how long it is worth waiting for, and who is to hear of it."""
+    """One file that is wanted, how long it is worth waiting for, and who is to hear of it.
+
+    `note` is about this file, `warn` about its host: said once for all files.
+    """
 
     sha256: Digest | None
     size: int | None
     patience: Patience
     meter: Meter
     note: Callable[[str], None]
+    warn: Callable[[str], None]
     stop: threading.Event
 
     @property
