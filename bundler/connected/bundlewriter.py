@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, BinaryIO
 
 import zstandard
 
 from bundler.core import ustar
 from bundler.core.digest import CHUNK, Digest, read_chunks
-from bundler.core.index import BLOCK_SIZE, IDENTITY, INDEX_NAME, SUMS_NAME, ZSTD, Artifact, Member
+from bundler.core.index import BLOCK_SIZE, IDENTITY, INDEX_NAME, SUMS_NAME, ZSTD, Artifact, Content, Member
 from bundler.errors import DamagedFault, SourceFault
 from bundler.offline.members import sums
 from bundler.offline.reader import signature_name
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from bundler.core.platforms import Platform
     from bundler.core.progress import Progress
 
 LEVELS = {"fast": 3, "default": 12, "best": 19}  # zstd's; README has what they cost and save
@@ -33,20 +32,10 @@ _WORKERS = 2  # files compressed at once; each compressor at level 19 holds abou
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ingredient:
-    """A file for the bundle: where it is now, and what the index will say of it."""
+class Ingredient(Content):
+    """A file for the bundle, and where its bytes are now."""
 
     source: Path
-    path: str
-    size: int
-    sha256: Digest
-    role: str
-    links: tuple[str, ...] = ()
-    executable: bool = False
-    platform: Platform | None = None
-    key: str | None = None
-    uv: str | None = None
-    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,19 +91,8 @@ def _store(one: Ingredient, level: int, spool: Path, progress: Progress) -> Stor
 
 
 def _artifact(one: Ingredient, member: Member) -> Artifact:
-    return Artifact(
-        path=one.path,
-        size=one.size,
-        sha256=one.sha256,
-        role=one.role,
-        member=member.path,
-        links=one.links,
-        executable=one.executable,
-        platform=one.platform,
-        key=one.key,
-        uv=one.uv,
-        origin=one.origin,
-    )
+    facts = {field.name: getattr(one, field.name) for field in fields(Content)}
+    return Artifact(member=member.path, **facts)
 
 
 def _shrinks(file: Path, size: int) -> bool:

@@ -103,20 +103,26 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
-    """One file of a generation: where it lies, what it is, and the member that it comes out of."""
+class Content:
+    """A file of a generation: where it lies and what it is."""
 
     path: str
     size: int
     sha256: Digest
     role: str
-    member: str
     links: tuple[str, ...] = ()
     executable: bool = False
     platform: Platform | None = None
     key: str | None = None
     uv: str | None = None
     origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact(Content):
+    """A file of a generation, and the member that it comes out of."""
+
+    member: str
 
     def to_dict(self) -> dict[str, Any]:
         """Return the artifact as it stands in the index; keys without a value are left out."""
