@@ -42,7 +42,11 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def init(path: Annotated[Path, typer.Argument(help="The manifest to write.")] = Path("bundle.yaml")) -> None:
+def init(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", readable=False, help="The manifest to write.")
+    ] = Path("bundle.yaml"),
+) -> None:
     """Write a starter manifest, commented. Overwrites nothing.
 
     Example: uv-bundler init plant-7.yaml
@@ -55,7 +59,14 @@ def init(path: Annotated[Path, typer.Argument(help="The manifest to write.")] = 
 
 
 def keygen(
-    path: Annotated[Path, typer.Argument(help="The private key to write; the public one goes to PATH.pub.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH",
+            readable=False,
+            help="The private key to write; the public one goes to PATH.pub.",
+        ),
+    ],
     *,
     kind: Annotated[
         str, typer.Option("--type", envvar="UV_BUNDLER_KEY_TYPE", help="ecdsa-p256 or ed25519.")
@@ -100,7 +111,11 @@ def lock(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", envvar="UV_BUNDLER_LOCK", help="The lock. Default: MANIFEST with .lock."
+            "--output",
+            "-o",
+            envvar="UV_BUNDLER_LOCK",
+            readable=False,
+            help="The lock. Default: MANIFEST with .lock.",
         ),
     ] = None,
     check: Annotated[
@@ -160,12 +175,15 @@ def pack(
         typer.Option(
             "--key",
             envvar="UV_BUNDLER_KEY",
+            readable=False,
             help="The signing key: a private key file, or the .pub of a key in ssh-agent.",
         ),
     ] = None,
     lock_file: Annotated[
         Path | None,
-        typer.Option("--lock", envvar="UV_BUNDLER_LOCK", help="The lock. Default: MANIFEST with .lock."),
+        typer.Option(
+            "--lock", envvar="UV_BUNDLER_LOCK", readable=False, help="The lock. Default: MANIFEST with .lock."
+        ),
     ] = None,
     dry_run: Annotated[
         bool,
@@ -237,7 +255,7 @@ def _target(output: str, *, dry_run: bool) -> Path:
 
 
 def sign(
-    bundle: Annotated[Path, typer.Argument(help="The bundle to sign.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", readable=False, help="The bundle to sign.")],
     *,
     key: KeyOption,
     quiet: Quiet = False,
@@ -279,7 +297,12 @@ def rehearse(bundle: Bundle, *, trust: TrustOption = None, quiet: Quiet = False)
 
 def demo(
     folder: Annotated[
-        Path | None, typer.Argument(help="Where to put everything. Default: a folder that is removed again.")
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER",
+            readable=False,
+            help="Where to put everything. Default: a folder that is removed again.",
+        ),
     ] = None,
     *,
     index: IndexOption = None,

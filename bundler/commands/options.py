@@ -18,16 +18,26 @@ if TYPE_CHECKING:
 
     from bundler.signing.trust import Trust
 
-Bundle = Annotated[Path, typer.Argument(help="A .uvb file, a folder that holds one, or - for stdin.")]
-Bundles = Annotated[
-    list[Path], typer.Argument(metavar="BUNDLE", help="A .uvb file, a folder that holds one, or - for stdin.")
+# `readable=False` everywhere: whoever opens the file says better why it cannot be read, with the right code.
+Bundle = Annotated[
+    Path,
+    typer.Argument(
+        metavar="BUNDLE", readable=False, help="A .uvb file, a folder that holds one, or - for stdin."
+    ),
 ]
-Manifest = Annotated[Path, typer.Argument(help="The YAML manifest.")]
+Bundles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="BUNDLE", readable=False, help="A .uvb file, a folder that holds one, or - for stdin."
+    ),
+]
+Manifest = Annotated[Path, typer.Argument(metavar="MANIFEST", readable=False, help="The YAML manifest.")]
 TrustOption = Annotated[
     Path | None,
     typer.Option(
         "--trust",
         envvar="UV_BUNDLER_TRUST",
+        readable=False,
         help="Who may sign: a public key file, an allowed_signers file, or a trust store. "
         "Default: this machine's own store (`uv-bundler trust import`).",
     ),
@@ -45,6 +55,7 @@ PrefixOption = Annotated[
     typer.Option(
         "--prefix",
         envvar="UV_BUNDLER_PREFIX",
+        readable=False,
         help="Where bundles are unpacked. Default: /opt/uv-bundler for root, else your data folder.",
     ),
 ]
@@ -57,12 +68,18 @@ KeyOption = Annotated[
     typer.Option(
         "--key",
         envvar="UV_BUNDLER_KEY",
+        readable=False,
         help="The signing key: a private key file, or the .pub of a key in ssh-agent.",
     ),
 ]
 CacheDir = Annotated[
     Path | None,
-    typer.Option("--cache-dir", envvar="UV_BUNDLER_CACHE_DIR", help="Where downloads are kept, by digest."),
+    typer.Option(
+        "--cache-dir",
+        envvar="UV_BUNDLER_CACHE_DIR",
+        readable=False,
+        help="Where downloads are kept, by digest.",
+    ),
 ]
 IndexOption = Annotated[
     str | None,

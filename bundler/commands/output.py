@@ -117,6 +117,11 @@ def _expected(error: Exception) -> BundlerError | None:
             f"this command needs the Python package {error.name}, which is not installed",
             hint="pip install 'uv-bundler[connected]', on the machine with a network",
         )
+    if isinstance(error, RuntimeError) and "home directory" in str(error):  # as pathlib says it
+        return HostFault(
+            "HOME: is not set, and this user has no entry that names a home folder",
+            hint="export HOME=FOLDER, or name the places: --prefix, --trust, --cache-dir",
+        )
     try:
         if isinstance(error, OSError):
             with host_faults(Path("this machine")):

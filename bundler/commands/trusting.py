@@ -15,13 +15,21 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Whom this machine believes.")
 _Store = Annotated[
     Path | None,
-    typer.Option("--store", envvar="UV_BUNDLER_STORE", help="The trust store. Default: this machine's own."),
+    typer.Option(
+        "--store",
+        envvar="UV_BUNDLER_STORE",
+        readable=False,
+        help="The trust store. Default: this machine's own.",
+    ),
 ]
 
 
 @app.command("import")
 def import_key(
-    source: Annotated[Path, typer.Argument(help="A public key file, or an allowed_signers file.")],
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", readable=False, help="A public key file, or an allowed_signers file."),
+    ],
     *,
     expect: Annotated[
         list[str] | None,
