@@ -175,7 +175,7 @@ def test_rehearse_tries_every_uv_and_every_python(site, keys):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     for version in VERSIONS:
-        assert f"uv {version} python list: all {len(keys)} interpreters" in done.stderr
+        assert f"uv {version} python list: all of {len(keys)} interpreters" in done.stderr
         for key in keys:
             assert f"uv {version} python install {key}: Python {key.split('-')[1]} runs" in done.stderr
 

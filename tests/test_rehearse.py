@@ -20,7 +20,7 @@ def test_a_foreign_bundle_is_checked_by_uvs_names():
         archives=[archive(small_content(), platform=OTHER)], uv_for=(OTHER,), platforms=(OTHER,)
     )
     assert steps(data)[1:] == [
-        ("names", "1 rows have their files in mirror and cache, 1 of them foreign"),
+        ("names", "mirror and cache have the files of 1 row, 1 of them foreign"),
         ("uv", f"none for {HOST} in the bundle: nothing can be run here"),
     ]
 
@@ -29,7 +29,7 @@ def test_a_uv_that_does_not_list_the_interpreters_fails_the_rehearsal():
     # The uv of the test bundle is a script that lists nothing.
     with pytest.raises(DamagedFault) as caught:
         steps(make_bundle())
-    assert "lists 0 of 1 interpreters, expected cpython-3.13.5" in str(caught.value)
+    assert "lists 0 of 1 interpreter, expected cpython-3.13.5" in str(caught.value)
     assert caught.value.hint.startswith("do not send this bundle")
 
 

@@ -133,7 +133,7 @@ def unpack(
     where = check_prefix(request.prefix)
     if not quiet:
         say_signers(decision.verified.signers)
-        _say_result(generation, decision, where, time.monotonic() - begun)
+        _say_result(decision, where, time.monotonic() - begun)
     if install_pythons:
         from bundler.offline.interpreters import install_all
 
@@ -172,7 +172,7 @@ def _planned(decision: Decision) -> str:
     return "".join(printable(line) + "\n" for line in lines)
 
 
-def _say_result(generation: Generation, decision: Decision, prefix: Prefix, elapsed: float) -> None:
+def _say_result(decision: Decision, prefix: Prefix, elapsed: float) -> None:
     from bundler.core.text import counted, duration, size
 
     title = decision.verified.index.title
@@ -180,12 +180,11 @@ def _say_result(generation: Generation, decision: Decision, prefix: Prefix, elap
         say(f"{prefix.root}: {title} is active already, nothing to do")
         return
     before = decision.active
-    change = (
-        f"from serial {before.serial} to {generation.serial}" if before else f"serial {generation.serial}"
-    )
+    place = f" in place of serial {before.serial}" if before else ""
+    kept = f", {counted(len(decision.plan.keep), 'artifact')} kept" if decision.plan.keep else ""
     say(
-        f"{prefix.root}: {title} is active ({change}), {size(decision.plan.needed)} written, "
-        f"{counted(len(decision.plan.keep), 'artifact')} kept, in {duration(elapsed)}"
+        f"{prefix.root}: {title} is active{place}: {size(decision.plan.needed)} written{kept}, "
+        f"in {duration(elapsed)}"
     )
 
 
@@ -245,7 +244,7 @@ def doctor(
     problems = sum(finding.level == "problem" for finding in findings)
     if problems:
         raise UsageFault(
-            f"{counted(problems, 'problem')} found", hint="fix them from the top, then run doctor again"
+            f"{counted(problems, 'problem')} found", hint="begin at the top; after each fix run doctor again"
         )
 
 

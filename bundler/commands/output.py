@@ -99,7 +99,8 @@ def _explain(error: Exception) -> int:
     expected = _expected(error)
     if expected:
         say(f"error: {expected.message}")
-        say(f"next: {expected.hint or _NEXT.get(expected.exit_code, _NEXT[2])}")
+        hint = expected.hint or _NEXT.get(expected.exit_code, _NEXT[2])
+        say(f"next: {hint.rstrip('.')}")
         return expected.exit_code
     say(f"error: this is a bug: {type(error).__name__}: {error}")
     say("next: run the command again with UV_BUNDLER_DEBUG=1 and report what it prints")

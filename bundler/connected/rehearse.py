@@ -18,6 +18,7 @@ from bundler.core import metadata
 from bundler.core.fault import Fault
 from bundler.core.index import METADATA_NAME
 from bundler.core.platforms import Platform, host_platform
+from bundler.core.text import counted
 from bundler.core.uvnames import cache_name, mirror_path
 from bundler.errors import DamagedFault
 from bundler.offline.interpreters import install_one, native_keys, run_one, run_uv, uv_environment
@@ -92,11 +93,11 @@ def _try_uv(
     expected = {one.key for one in held if one.role == "archive" and one.key}
     if expected - shown:
         raise DamagedFault(
-            f"uv {version}: lists {len(shown)} of {len(expected)} interpreters, expected "
-            f"{', '.join(sorted(expected - shown))} too: {listed.stderr.strip()}",
+            f"uv {version}: lists {len(shown & expected)} of {counted(len(expected), 'interpreter')}, "
+            f"expected {', '.join(sorted(expected - shown))} too: {listed.stderr.strip()}",
             hint=_PACK_AGAIN,
         )
-    yield Step(what=f"uv {version} python list", result=f"all {len(expected)} interpreters")
+    yield Step(what=f"uv {version} python list", result=f"all of {counted(len(expected), 'interpreter')}")
     for key in native_keys(generation):
         install_one(uv, key, env=env)
         version_found = run_one(uv, key, env=env)
@@ -134,10 +135,8 @@ def _foreign_names(generation: Generation) -> Iterator[Step]:
     except Fault as fault:
         raise DamagedFault(f"{METADATA_NAME}: {fault}", hint=_PACK_AGAIN) from None
     foreign = [row for row in rows if row.platform != host_platform()]
-    yield Step(
-        what="names",
-        result=f"{len(rows)} rows have their files in mirror and cache, {len(foreign)} of them foreign",
-    )
+    held = f"mirror and cache have the files of {counted(len(rows), 'row')}"
+    yield Step(what="names", result=f"{held}, {len(foreign)} of them foreign")
 
 
 def _check_names(row: metadata.Row, folder: Path) -> None:

@@ -105,7 +105,9 @@ class Workshop:
         for what, count in everything:
             lines.append(f"{size(count) if count is not None else 'unknown':>11}  {what}")
         known = sum(count or 0 for _, count in everything)
-        lines.append(f"{size(known):>11}  in all before compression")
+        unknown = [count for _, count in everything].count(None)
+        left = f", and {counted(unknown, 'file')} of unknown size" if unknown else ""
+        lines.append(f"{size(known):>11}  in all before compression{left}")
         return lines
 
     def pack(self, output: Path, *, key: SigningKey, level: str) -> packing.Packed:
