@@ -6,6 +6,7 @@ The same ingredients give the same bytes (with the same zstandard release): FORM
 from __future__ import annotations
 
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, BinaryIO
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
     from bundler.core.progress import Progress
 
-LEVELS = {"fast": 3, "default": 12, "best": 19}  # zstd's; README has what they cost and save
+LEVELS = {"fast": 3, "default": 9, "best": 19}  # zstd's; README has what they cost and save
 _SAMPLE = 1 << 20  # bytes compressed to learn whether a file shrinks at all
 _WORTH = 0.97  # what a sample must shrink to, or the file is stored as it is
-_WORKERS = 2  # files compressed at once; each compressor at level 19 holds about 100 MiB
+_MEMORY = 100 << 20  # bytes for compressors at work; one of level 19 takes 81 MiB, of level 9 10 MiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ def store_all(
     """
     ordered = sorted(ingredients, key=lambda one: (one.size > CHUNK, one.path))
     progress.stage("compress", sum(one.size for one in ordered))
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with ThreadPoolExecutor(_workers(level)) as pool:
         jobs = [
             pool.submit(_store, one, LEVELS[level], spool / str(number), progress)
             for number, one in enumerate(ordered)
@@ -71,6 +72,12 @@ def store_all(
     file.write_bytes(listing)
     member = _measure(SUMS_NAME, read_chunks(file, chunk=BLOCK_SIZE), encoding=IDENTITY)
     return (Stored(member=member, artifact=None, file=file), *stored)
+
+
+def _workers(level: str) -> int:
+    """Return how many files are compressed at once: as many as there are cores, and memory for."""
+    each = zstandard.ZstdCompressionParameters.from_level(LEVELS[level]).estimated_compression_context_size()
+    return max(1, min(os.cpu_count() or 1, _MEMORY // each))
 
 
 def _store(one: Ingredient, level: int, spool: Path, progress: Progress) -> Stored:
