@@ -158,7 +158,7 @@ def _planned(decision: Decision) -> str:
 
     plan, index = decision.plan, decision.verified.index
     if decision.already_active:
-        return f"nothing to do: {index.title} is active\n"
+        return printable(f"nothing to do: {index.title} is active") + "\n"
     lines = [
         f"{index.title} for {', '.join(map(str, plan.platforms))}",
         *(f"write   {size(one.size):>11}  {one.path}" for one in plan.write),

@@ -1,0 +1,119 @@
+"""`inspect`: what the contract promises of it, on a bundle that `pack` made."""
+
+import json
+import subprocess
+
+import pytest
+from bundles import HOST, OTHER, archive, make_bundle, small_content
+from cli import Desk, bundler, check_refusal, process
+from fakeindex import Site
+
+FIELDS = {
+    "format", "name", "release", "serial", "created", "uv", "platforms", "artifacts", "archives_size", "stored_size",
+    "signatures", "verified",
+}  # fmt: skip
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return Desk(tmp_path)
+
+
+def inspected(*words, **options):
+    done = process("inspect", *words, "--json", **options)
+    assert done.code == 0, done.stderr
+    assert done.stderr.endswith("nothing of this was verified: neither the signatures nor the payload\n")
+    return json.loads(done.stdout)
+
+
+def test_the_fields_of_the_contract_have_the_values_of_the_bundle(tmp_path):
+    site = Site(tmp_path, uv=("0.12.0", "0.13.8"))
+    manifest = site.manifest(
+        uv='["0.13.8", "0.12.0"]', pythons='["3.13", "3.12"]', platforms="[linux-x86_64-gnu, windows-x86_64-none]",
+        more=f"serial: 2026112001\n{site.build}",
+    )  # fmt: skip
+    manifest.write_text(
+        manifest.read_text().replace("[linux-x86_64-gnu, windows-x86_64-none]", "[linux-x86_64-gnu]")
+    )
+    assert site.pack(manifest=manifest, SOURCE_DATE_EPOCH="1789000000").code == 0
+    bundle = tmp_path / "q4.uvb"
+    found = inspected(bundle)
+    assert set(found) >= FIELDS
+    assert {name: found[name] for name in ("format", "name", "release", "serial", "created", "uv", "platforms")} == {
+        "format": "uv-bundler.index.v1", "name": "plant-7", "release": "2026Q4", "serial": 2026112001,
+        "created": "2026-09-10T00:26:40Z", "uv": ["0.13.8", "0.12.0"], "platforms": ["linux-x86_64-gnu"],
+    }  # fmt: skip
+    assert found["verified"] is False
+    assert found["stored_size"] == bundle.stat().st_size
+    fingerprint = subprocess.run(
+        ["ssh-keygen", "-lf", site.trust], capture_output=True, text=True, check=True
+    ).stdout.split()[1]
+    assert found["signatures"] == [{"fingerprint": fingerprint}]
+    keys = {one["key"]: one for one in found["artifacts"] if one["role"] == "archive"}
+    assert sorted(keys) == [
+        f"cpython-{version}-linux-x86_64-gnu" for version in ("3.11.9", "3.12.7", "3.13.5")
+    ]
+    content = site.archives["cpython-3.13.5-linux-x86_64-gnu"].read_bytes()
+    assert keys["cpython-3.13.5-linux-x86_64-gnu"]["size"] == len(content)
+    assert {one["role"] for one in found["artifacts"]} == {"archive", "uv", "metadata", "lock"}
+    assert all({"path", "size", "sha256", "role"} <= set(one) for one in found["artifacts"])
+
+
+def test_content_that_two_artifacts_share_counts_once(desk):
+    content = small_content(3)
+    desk.bundle.write_bytes(
+        make_bundle(
+            archives=[archive(content), archive(small_content(4), platform=OTHER)],
+            uv_for=(HOST, OTHER),
+            platforms=(HOST, OTHER),
+        )
+    )
+    found = inspected(desk.bundle)
+    sizes = {one["sha256"]: one["size"] for one in found["artifacts"]}
+    assert len(sizes) == len(found["artifacts"]) - 2  # uv and uvx are the same for both platforms here
+    assert found["archives_size"] == sum(sizes.values())
+    assert found["stored_size"] == desk.bundle.stat().st_size
+
+
+def test_stdin_gives_what_the_file_gives(desk):
+    with desk.bundle.open("rb") as stdin:
+        assert inspected("-", stdin=stdin) == inspected(desk.bundle)
+
+
+def test_only_the_front_of_the_bundle_is_needed(desk):
+    found = inspected(desk.bundle)
+    desk.bundle.write_bytes(desk.bundle.read_bytes()[:-1500])
+    assert inspected(desk.bundle) == found
+
+
+def test_it_trusts_nothing_and_says_so(desk):
+    data = desk.bundle.read_bytes()
+    at = data.index(b"-----BEGIN SSH SIGNATURE-----") + 100
+    desk.bundle.write_bytes(data[:at] + b"!" + data[at + 1 :])
+    found = inspected(desk.bundle)
+    assert found["verified"] is False
+    assert found["signatures"][0]["fingerprint"] is None
+    assert found["signatures"][0]["fault"]
+    done = bundler("inspect", desk.bundle)
+    assert "nothing of this was verified" in done.stderr
+
+
+def test_people_see_the_same(desk):
+    done = bundler("inspect", desk.bundle)
+    assert done.stdout.splitlines()[:3] == [
+        "plant-7 2026Q4, serial 7, packed 2026-11-20T00:00:00Z by uv-bundler test",
+        "uv         0.13.8",
+        f"platforms  {HOST}",
+    ]
+    assert f"cpython-3.13.5-{HOST}" in done.stdout
+
+
+def test_json_can_be_asked_for_by_a_variable(desk):
+    assert json.loads(bundler("inspect", desk.bundle, UV_BUNDLER_JSON="1").stdout)["verified"] is False
+
+
+def test_a_front_that_is_cut_is_refused(desk):
+    desk.bundle.write_bytes(desk.bundle.read_bytes()[:900])
+    check_refusal(
+        bundler("inspect", desk.bundle, "--json"), 5, "ends at byte 900 within bundle.json", "copy the bundle"
+    )
