@@ -81,6 +81,8 @@ def changed(path, value):
         (["members", 0, "path"], "payload/other", "members[0]: expected SHA256SUMS as the first member"),
         (["members", 2, "path"], "payload/unused", "artifacts[1].member: expected the path of a member, found 'payload/uv/0.13.8/linux-x86_64-gnu/uv.zst'"),
         (["members", 1, "size"], 8**11, "members[1].size: expected 0 to 8589934591 of bytes, found 8589934592"),
+        (["artifacts", 1, "role"], "metadata", "artifacts[1].path: expected a path below download-metadata.json, found 'uv/0.13.8/linux-x86_64-gnu/uv'"),
+        (["members", 0, "size"], (16 << 20) + 1, "members[0].size: expected at most 16777216 bytes, found 16777217"),
         (["tool"], KeyError, "tool: missing, but required"),
         (["extra"], 1, "extra: unknown key, expected one of format, requires, name, release, serial, created, tool, uv, platforms, block_size, artifacts, members"),
     ],

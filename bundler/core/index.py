@@ -8,6 +8,7 @@ from typing import Any
 from bundler.core import strictjson
 from bundler.core.digest import Digest
 from bundler.core.fault import Fault, KeyPath
+from bundler.core.metadata import MAX_BYTES as MAX_METADATA_BYTES
 from bundler.core.names import check_distinct, portable_path
 from bundler.core.platforms import Platform
 from bundler.core.shapes import Either, Flag, Key, Nothing, Record, Seq, Text, Whole
@@ -226,6 +227,8 @@ def _check(index: Index) -> None:
 
 
 def _check_member(member: Member, block_size: int, at: KeyPath) -> None:
+    if member.path == SUMS_NAME and member.size > MAX_INDEX_BYTES:
+        raise Fault(f"expected at most {MAX_INDEX_BYTES} bytes, found {member.size}", path=(*at, "size"))
     needed = -(-member.size // block_size)
     if len(member.blocks) != needed:
         raise Fault(
@@ -236,6 +239,8 @@ def _check_member(member: Member, block_size: int, at: KeyPath) -> None:
 
 def _check_artifact(artifact: Artifact, source: Member | None, at: KeyPath) -> None:
     roots = _ROOTS[artifact.role]
+    if artifact.role == "metadata" and artifact.size > MAX_METADATA_BYTES:
+        raise Fault(f"expected at most {MAX_METADATA_BYTES} bytes, found {artifact.size}", path=(*at, "size"))
     for path in (artifact.path, *artifact.links):
         if path.split("/")[0] not in roots:
             raise Fault(f"expected a path below {' or '.join(roots)}, found {path!r}", path=(*at, "path"))

@@ -14,7 +14,7 @@ from bundler.core.shapes import Either, Key, Nothing, Record, Text, Whole
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_BYTES = 64 << 20  # uv 0.13.8's own list has 3.8 MB with 6,816 rows
+MAX_BYTES = 16 << 20  # uv 0.13.8's own list has 3.8 MB with 6,816 rows
 _text, _null = Text(max_chars=1024), Nothing()
 _maybe_text = Either(kinds=((str, _text), (type(None), _null)), what="a string or null")
 _arch = Record(keys={"family": Key(shape=_text, required=True), "variant": Key(shape=_maybe_text)})
