@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bundler.core import metadata
+from bundler.core.index import METADATA_NAME
 from bundler.core.platforms import host_platform
 from bundler.errors import DamagedFault, HostFault, PolicyFault
 from bundler.offline.exporting import export_facts
@@ -36,12 +38,18 @@ def install_all(generation: Generation, prefix: Prefix, *, progress: Progress) -
             hint="unpack without --install-pythons, or have uv packed for this platform",
         )
     keys = native_keys(generation)
+    rows = metadata.parse_rows((generation.folder / METADATA_NAME).read_bytes())
+    builds = {row.key: row.build for row in rows if row.build is not None}
     make_folder(prefix.python)
     with tempfile.TemporaryDirectory(prefix="uv-bundler-") as scratch:
         env = uv_environment(generation, prefix, scratch=Path(scratch), install_dir=prefix.python)
         for key in keys:
             progress.stage(f"install {key}", None)
-            install_one(uv, key, env=env)
+            before = _installed_build(prefix.python / key)
+            outdated = before is not None and before != builds.get(key, before)
+            if outdated:
+                progress.note(f"{key}: build {before} is replaced by {builds[key]}")
+            install_one(uv, key, env=env, again=outdated)
             run_one(uv, key, env=env)
     return keys
 
@@ -78,9 +86,21 @@ def uv_environment(
     }
 
 
-def install_one(uv: Path, key: str, *, env: dict[str, str]) -> None:
-    """Run `uv python install KEY`; raises `DamagedFault` with uv's own words where it fails."""
-    done = run_uv(uv, "python", "install", key, env=env)
+def _installed_build(folder: Path) -> str | None:
+    """Return the build that uv noted beside an installed interpreter (0.8.14 and newer), or None."""
+    try:
+        return (folder / "BUILD").read_text().strip()[:100]
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def install_one(uv: Path, key: str, *, env: dict[str, str], again: bool = False) -> None:
+    """Run `uv python install KEY`; raises `DamagedFault` with uv's own words where it fails.
+
+    `again` replaces what is installed: uv by itself keeps an interpreter of the same version, although its
+    build, with a patched OpenSSL for instance, may be newer (seen with 0.13.8).
+    """
+    done = run_uv(uv, "python", "install", *(["--reinstall"] if again else []), key, env=env)
     if done.returncode:
         raise DamagedFault(
             f"{key}: uv python install ended with {done.returncode}: {_last_words(done)}",
