@@ -44,7 +44,8 @@ def command(*words, before=()) -> list[str]:
 
 def environment(**more) -> dict[str, str]:
     """Return this environment with `more`, in which the package under test is found from every folder."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), **{name: str(value) for name, value in more.items()}}
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, **{name: str(value) for name, value in more.items()}}
 
 
 def process(*words, before=(), env=None, **options) -> Done:

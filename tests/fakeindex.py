@@ -6,6 +6,7 @@ sdist of uv are real in form (RECORD, scripts, the list of Pythons); their progr
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 from dataclasses import replace
@@ -32,7 +33,10 @@ def interpreter_archive(version: str) -> bytes:
         f"python/include/python{minor}/patchlevel.h": f'#define PY_VERSION "{version}"\n'.encode(),
         "python/lib/library": b"0123456789" * 400,
     }
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as tar,
+    ):
         for name, data in files.items():
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(data), 0o755

@@ -129,6 +129,7 @@ def test_somebody_elses_prefix_is_refused(used, as_nobody, words):
 
 
 def test_a_prefix_that_one_may_not_write_is_refused(used, as_nobody):
+    used.bundle.write_bytes(LARGE)
     used.prefix.chmod(0o555)
     done = used.unpack_process(before=as_nobody)
     used.prefix.chmod(0o755)
