@@ -253,3 +253,10 @@ def test_a_user_without_a_home_is_told(as_nobody, monkeypatch):
     monkeypatch.delenv("HOME", raising=False)
     done = process("status", before=[word.replace("65534", "54321") for word in as_nobody])
     check_refusal(done, 6, "HOME: is not set, and this user has no entry", "export HOME=FOLDER")
+
+
+def test_a_prefix_for_all_users_is_pointed_at(desk, monkeypatch):
+    assert desk.unpack().code == 0
+    monkeypatch.setattr("bundler.offline.prefix.system_prefix", lambda: desk.prefix)
+    monkeypatch.setattr("bundler.offline.prefix.default_prefix", lambda: desk.folder / "mine")
+    check_refusal(bundler("env"), 2, "mine: nothing is unpacked here", f"add --prefix {desk.prefix}")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundler.core.text import duration, printable, size
+from bundler.core.text import counted, duration, printable, size
 
 
 @given(st.text())
@@ -48,3 +48,8 @@ def test_sizes_have_binary_units(count, shown):
 @pytest.mark.parametrize(("seconds", "shown"), [(0.44, "0.4 s"), (12.2, "12 s"), (185, "3 min 05 s")])
 def test_durations_read_as_people_say_them(seconds, shown):
     assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(("count", "shown"), [(0, "0 files"), (1, "1 file"), (2, "2 files")])
+def test_a_noun_takes_an_s_unless_there_is_one_of_it(count, shown):
+    assert counted(count, "file") == shown

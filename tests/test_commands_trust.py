@@ -1,0 +1,86 @@
+"""`trust`: whom this machine believes, with a person, with a fingerprint, and with neither."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from bundles import PACKER
+from cli import bundler, check_refusal, command, environment
+
+FINGERPRINT = PACKER.key.fingerprint
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("packer.pub").write_text(f"{PACKER.key} packer@site\n")
+    return tmp_path
+
+
+def add(*words):
+    return bundler("trust", "import", "packer.pub", "--store", "store", *words)
+
+
+def listed():
+    return bundler("trust", "list", "--store", "store").stdout
+
+
+@pytest.mark.parametrize("words", [("--expect", FINGERPRINT), ("--yes",)], ids=["expect", "yes"])
+@pytest.mark.usefixtures("desk")
+def test_a_key_is_trusted_once_somebody_vouches_for_it(words):
+    done = add(*words)
+    assert (done.code, done.stdout) == (0, "")
+    assert listed() == f"{FINGERPRINT}  packer@site\n"
+    assert "trusts all of packer.pub already" in add(*words).stderr
+
+
+def test_the_expected_fingerprint_may_come_by_a_variable(desk):
+    done = bundler(
+        "trust", "import", desk / "packer.pub", UV_BUNDLER_EXPECT=FINGERPRINT, UV_BUNDLER_STORE="store"
+    )
+    assert done.code == 0, done.stderr
+    assert listed() == f"{FINGERPRINT}  packer@site\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message", "hint"),
+    [
+        ((), 2, "must be checked by a person, and there is no terminal", "--expect SHA256:"),
+        (
+            ("--expect", "SHA256:short"),
+            2,
+            "expected a fingerprint: SHA256: and 43 characters",
+            "ssh-keygen -lf",
+        ),
+        (
+            ("--expect", f"SHA256:{'A' * 43}"),
+            3,
+            f"holds {FINGERPRINT}, expected SHA256:AAAA",
+            "by another road",
+        ),
+    ],
+)
+def test_without_the_right_word_nothing_is_trusted(desk, words, code, message, hint):
+    check_refusal(add(*words), code, message, hint)
+    assert [one.name for one in desk.iterdir()] == ["packer.pub"]
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b"y\n", 0), (b"n\n", 3), (b"\n", 3), (b"\x04", 3)])
+def test_a_person_at_a_terminal_is_asked(desk, answer, code):
+    pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        command("trust", "import", desk / "packer.pub", "--store", desk / "store"),
+        env=environment(), stdin=theirs, stdout=subprocess.PIPE, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    asked = b""
+    while b"[y/N]" not in asked:
+        asked += os.read(ours, 4096)
+    os.write(ours, answer)
+    stdout, _ = running.communicate(timeout=60)
+    os.close(ours)
+    assert (running.returncode, stdout) == (code, b"")
+    assert FINGERPRINT.encode() in asked
+    assert (desk / "store").exists() == (code == 0)
