@@ -198,7 +198,21 @@ def test_a_prefix_that_no_path_can_name_is_refused(desk, name):
     assert not desk.prefix.exists()
 
 
-def test_ctrl_c_during_an_unpack_leaves_the_old_state(used):
+def test_a_form_that_cannot_name_the_prefix_is_refused_before_the_work(used):
+    before = tree(used.folder)
+    used.bundle.write_bytes(LARGE)
+    prefix = used.folder / 'odd"prefix'
+    done = bundler("unpack", used.bundle, "--trust", used.trust, "--prefix", prefix, "--shell", "cmd")
+    check_refusal(done, 6, "which the form 'cmd' cannot say", "choose another --prefix, or another --shell")
+    assert not prefix.exists()
+    assert set(tree(used.folder)) == set(before)
+
+
+ENDS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+
+@pytest.mark.parametrize(("number", "code"), ENDS, ids=["ctrl-c", "kill", "hangup"])
+def test_a_signal_during_an_unpack_leaves_the_old_state(used, number, code):
     data = io.BytesIO(LARGE)
     running = subprocess.Popen(
         command("unpack", "-", *used.options), env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -213,9 +227,9 @@ def test_ctrl_c_during_an_unpack_leaves_the_old_state(used):
         time.sleep(0.05)
     else:
         pytest.fail("the unpack never began to write")
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     stdout, stderr = running.communicate(timeout=60)
-    assert (running.returncode, stdout) == (130, b"")
+    assert (running.returncode, stdout) == (code, b"")
     assert stderr.decode() == "uv-bundler: stopped; nothing half-done is left visible\n"
 
 

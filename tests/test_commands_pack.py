@@ -143,6 +143,30 @@ def test_a_lock_that_is_old_is_made_anew_by_pack_and_told_of(site):
     assert b"3.12.7" in (site.folder / "plant.lock").read_bytes()
 
 
+def test_a_new_name_in_the_manifest_is_in_the_lock_that_is_packed(site):
+    site.run("lock", site.manifest())
+    assert site.pack(manifest=site.manifest(name="plant-8")).code == 0
+    assert json.loads(members(site.folder / "q4.uvb")["bundle.json"])["name"] == "plant-8"
+    assert json.loads((site.folder / "plant.lock").read_bytes())["name"] == "plant-8"
+
+
+def test_a_lock_with_a_download_from_elsewhere_is_refused(site):
+    site.run("lock", site.manifest())
+    lock = json.loads((site.folder / "plant.lock").read_bytes())
+    content = site.archives[lock["pythons"][0]["key"]]
+    lock["pythons"][0]["url"] = "https://example.org/a.tar.gz"
+    (site.folder / "plant.lock").write_text(json.dumps(lock))
+    (site.folder / "mirror" / "a.tar.gz").write_bytes(content.read_bytes())
+    done = site.pack(manifest=site.folder / "plant.yaml")
+    check_refusal(done, 2, "expected a download of python-build-standalone", "lock again")
+    assert not (site.folder / "q4.uvb").exists()
+
+
+def test_a_bundle_that_is_not_there_is_not_signed(site):
+    done = site.run("sign", site.folder / "none.uvb", "--key", site.key)
+    check_refusal(done, 2, "none.uvb: no such file, expected a bundle", "check the path")
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o600])
 def test_a_second_signature_changes_neither_index_nor_payload(site, mode):
     site.pack()

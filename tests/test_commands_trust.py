@@ -26,13 +26,18 @@ def listed():
     return bundler("trust", "list", "--store", "store").stdout
 
 
-@pytest.mark.parametrize("words", [("--expect", FINGERPRINT), ("--yes",)], ids=["expect", "yes"])
 @pytest.mark.usefixtures("desk")
-def test_a_key_is_trusted_once_somebody_vouches_for_it(words):
+def test_a_key_is_trusted_once_somebody_vouches_for_it():
+    words = ("--expect", FINGERPRINT)
     done = add(*words)
     assert (done.code, done.stdout) == (0, "")
     assert listed() == f"{FINGERPRINT}  packer@site\n"
     assert "trusts all of packer.pub already" in add(*words).stderr
+
+
+def test_no_flag_waves_a_key_through(desk):
+    check_refusal(add("--yes"), 2, "no such option", "--help shows how")
+    assert [one.name for one in desk.iterdir()] == ["packer.pub"]
 
 
 def test_the_expected_fingerprint_may_come_by_a_variable(desk):

@@ -8,6 +8,8 @@ import platform
 import subprocess
 import sys
 import tarfile
+import tempfile
+from pathlib import Path
 from shlex import quote
 
 import pytest
@@ -46,9 +48,27 @@ def without_absolute_links(archive, target):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def open_folder():
+    """A folder that every user may search; pytest keeps its own to itself."""
+    with tempfile.TemporaryDirectory(prefix="uv-bundler-journey-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def home(open_folder):
+    """A new home of a user who may write nowhere else."""
+    path = open_folder / f"a home {len(list(open_folder.iterdir()))}"
+    path.mkdir()
+    path.chmod(0o777)
+    return path
+
+
+@pytest.fixture(scope="module")
+def site(open_folder):
     """A packed bundle with six versions of uv and the running Python, verified and unpacked on a `host`."""
-    folder = tmp_path_factory.mktemp("site")
+    folder = open_folder / "site"
+    folder.mkdir()
     folder.chmod(0o755)
     builds = [f"  - {{path: {json.dumps(os.path.realpath(sys.base_prefix))}, platform: host}}"]
     if ARCHIVE.exists() and str(host_platform()) == "linux-x86_64-gnu":
@@ -115,10 +135,6 @@ def as_user(script, home):
     isolated = without_network()
     if not isolated:
         pytest.skip("needs a network namespace (unshare -n), which this machine does not allow")
-    home.mkdir(exist_ok=True)
-    home.chmod(0o777)
-    for above in (home.parent, *home.parent.parents[:2]):
-        above.chmod(0o755)  # pytest keeps its folders to itself
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
     return subprocess.run(
         [*isolated, *nobody, "env", "-i", f"HOME={home}", "PATH=/usr/bin:/bin", "sh", "-c", script],
@@ -127,8 +143,7 @@ def as_user(script, home):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_this_uv_installs_and_runs_what_came_across_from_the_exports_alone(site, keys, tmp_path, version):
-    home = tmp_path / "a home"
+def test_this_uv_installs_and_runs_what_came_across_from_the_exports_alone(site, keys, home, version):
     done = offline(site, home, version, "uv --version; uv python list --only-downloads --all-versions")
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[1] == version
@@ -148,15 +163,15 @@ def test_this_uv_installs_and_runs_what_came_across_from_the_exports_alone(site,
         assert base.startswith(str(home))
 
 
-def test_a_user_who_never_installs_gets_a_python_by_asking_for_a_venv(site, keys, tmp_path):
+def test_a_user_who_never_installs_gets_a_python_by_asking_for_a_venv(site, keys, home):
     wanted = keys[0].split("-")[1]
-    done = offline(site, tmp_path / "home", VERSIONS[0], f"uv venv -p {wanted} env && env/bin/python -V")
+    done = offline(site, home, VERSIONS[0], f"uv venv -p {wanted} env && env/bin/python -V")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"Python {wanted}"
 
 
-def test_a_python_that_is_not_in_the_bundle_is_refused_at_once_not_looked_for(site, tmp_path):
-    done = offline(site, tmp_path / "home", VERSIONS[0], "uv python install 3.8.1")
+def test_a_python_that_is_not_in_the_bundle_is_refused_at_once_not_looked_for(site, home):
+    done = offline(site, home, VERSIONS[0], "uv python install 3.8.1")
     assert done.returncode != 0
     assert "No download found" in done.stderr
 
@@ -180,27 +195,25 @@ def test_rehearse_tries_every_uv_and_every_python(site, keys):
             assert f"uv {version} python install {key}: Python {key.split('-')[1]} runs" in done.stderr
 
 
-def test_pythons_for_all_users_need_nothing_but_the_exports(site, keys, tmp_path):
+def test_pythons_for_all_users_need_nothing_but_the_exports(site, keys, home):
     exports = bundler(
         "unpack",
         ".",
         "--trust",
         "key.pub",
         "--prefix",
-        tmp_path / "shared",
+        site / "shared",
         "--install-pythons",
         "--shell",
         "sh",
         cwd=site,
     )
     assert "export UV_OFFLINE='1'" in exports
-    assert f"export UV_PYTHON_INSTALL_DIR='{tmp_path}/shared/python'" in exports
+    assert f"export UV_PYTHON_INSTALL_DIR='{site}/shared/python'" in exports
     for key in keys:
         wanted = key.split("-")[1]
-        script = (
-            f"uv python find {wanted}\nuv venv -q -p {wanted} e\nuv run -q --no-project -p {wanted} python -V"
-        )
-        done = as_user(f"set -e\n{exports}\ncd ~\n{script}", tmp_path / f"home-{wanted}")
+        script = f"uv python find {wanted}\nuv venv -q -p {wanted} e{wanted}\nuv run -q --no-project -p {wanted} python -V"
+        done = as_user(f"set -e\n{exports}\ncd ~\n{script}", home)
         assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines()[0].startswith(f"{tmp_path}/shared/python/")
+        assert done.stdout.splitlines()[0].startswith(f"{site}/shared/python/")
         assert done.stdout.splitlines()[-1] == f"Python {wanted}"

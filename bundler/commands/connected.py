@@ -22,6 +22,7 @@ from bundler.commands.options import (
     Quiet,
     TrustOption,
     bundle_name,
+    existing_bundle,
     find_bundle,
     load_trust_option,
     one_of,
@@ -270,7 +271,7 @@ def sign(
         raise UsageFault(
             "stdin: expected a file to sign, which is written anew", hint="name the bundle's file"
         )
-    path = find_bundle(bundle)
+    path = existing_bundle(find_bundle(bundle))
     signer = _signing_key(key)
     with watch(quiet=quiet) as progress:
         count = add_signature(path, signer, progress=progress)

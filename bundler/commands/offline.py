@@ -105,7 +105,7 @@ def unpack(
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.core.platforms import host_platform
     from bundler.offline import unpack as core
-    from bundler.offline.exporting import exports
+    from bundler.offline.exporting import check_exportable, exports
     from bundler.offline.prefix import check_prefix, default_prefix
     from bundler.offline.shells import SHELLS, detect_shell
     from bundler.signing.trust import VERIFIERS
@@ -128,6 +128,7 @@ def unpack(
         if not quiet:
             say("dry run: only the index was read and verified, nothing was written")
         return
+    check_exportable(check_prefix(request.prefix), shell=form)
     with open_bundle(path) as stream, watch(quiet=quiet) as progress:
         generation, decision = core.unpack(stream, request, name=bundle_name(path), progress=progress)
     where = check_prefix(request.prefix)

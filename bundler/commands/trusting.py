@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bundler.commands.output import confirm, emit, is_terminal, say
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 app = typer.Typer(help="Whom this machine believes.")
 _Store = Annotated[
@@ -39,13 +36,11 @@ def import_key(
             help="A fingerprint that you were told by another road. May be repeated.",
         ),
     ] = None,
-    yes: Annotated[
-        bool,
-        typer.Option("--yes", envvar="UV_BUNDLER_YES", help="Ask nothing: you have compared it yourself."),
-    ] = False,
     store: _Store = None,
 ) -> None:
     """Trust a packer's key from now on. Compare its fingerprint with one that came by another road.
+
+    Without a terminal --expect is the only answer: there is no flag that waves a key through.
 
     Example: uv-bundler trust import packer.pub --expect SHA256:2Zo…
     """
@@ -53,17 +48,11 @@ def import_key(
     from bundler.signing.truststore import import_key as run
 
     target = store or default_trust_path()
-    added = run(source, store=target, expect=tuple(expect or ()), confirm=_asking(yes=yes))
+    added = run(source, store=target, expect=tuple(expect or ()), confirm=confirm if is_terminal() else None)
     for signer in added:
         say(f"{target}: trusts {signer.principal} with {signer.fingerprint}")
     if not added:
         say(f"{target}: trusts all of {source} already")
-
-
-def _asking(*, yes: bool) -> Callable[[str], bool] | None:
-    if yes:
-        return lambda _: True
-    return confirm if is_terminal() else None
 
 
 @app.command("list")

@@ -232,7 +232,7 @@ def _fault(failures: list[_Failed], count: int) -> SourceFault:
         )
     return SourceFault(
         message,
-        hint="what has arrived is kept: run it again to continue, or name another source (--python-mirror)",
+        hint="what has arrived is kept: run it again, or name another source (--python-mirror, --index)",
     )
 
 

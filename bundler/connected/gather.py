@@ -11,11 +11,13 @@ from bundler.connected.packageindex import list_files
 from bundler.connected.uvbinaries import extract_binaries
 from bundler.connected.uvrelease import PROJECT
 from bundler.core.digest import Digest, hash_file
+from bundler.core.fault import Fault
 from bundler.core.index import METADATA_NAME
 from bundler.core.metadata import dump_rows
 from bundler.core.names import portable_path
+from bundler.core.ustar import MAX_SIZE
 from bundler.core.uvnames import cache_name, mirror_path
-from bundler.errors import SourceFault
+from bundler.errors import SourceFault, UsageFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,13 +73,25 @@ def gather(
 def _archive(row: Row, file: Path, size: int) -> Ingredient:
     if row.sha256 is None:
         raise SourceFault(f"{row.key}: expected a sha256 in the lock", hint="lock again")
+    try:
+        path = portable_path(mirror_path(row.url))
+        link = portable_path(f"python-cache/{cache_name(row.url, row.sha256)}")
+    except Fault as fault:
+        raise UsageFault(
+            f"{row.key}: {fault.message}", hint="the lock was edited by hand or is from elsewhere: lock again"
+        ) from None
+    if size > MAX_SIZE:
+        raise UsageFault(
+            f"{row.key}: has {size} bytes, expected at most {MAX_SIZE} for one file of a bundle",
+            hint="leave it out, or have it built smaller",
+        )
     return Ingredient(
         source=file,
-        path=portable_path(mirror_path(row.url)),
+        path=path,
         size=size,
         sha256=row.sha256,
         role="archive",
-        links=(portable_path(f"python-cache/{cache_name(row.url, row.sha256)}"),),
+        links=(link,),
         platform=row.platform,
         key=row.key,
         origin=row.url,

@@ -205,7 +205,3 @@ def _row(read: dict[str, Any], *, url: str) -> Row:
         sha256=read["sha256"],
         build=read["build"],
     )
-
-
-def _twice(keys: list[str]) -> str:
-    return next(key for number, key in enumerate(keys) if key in keys[:number])

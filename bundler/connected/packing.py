@@ -17,7 +17,7 @@ from bundler import __version__
 from bundler.connected.bundlewriter import Ingredient, Stored, container, store_all, write_to
 from bundler.core.digest import Digest
 from bundler.core.durable import host_faults, whole_file
-from bundler.core.index import Index
+from bundler.core.index import MAX_INDEX_BYTES, Index
 from bundler.errors import UsageFault
 from bundler.signing.trust import NAMESPACE
 
@@ -135,6 +135,11 @@ def pack(
         compressed = time.monotonic()
         index = _index(marked, stored)
         raw = index.to_bytes()
+        if len(raw) > MAX_INDEX_BYTES:
+            raise UsageFault(
+                f"{path}: its index would have {len(raw)} bytes, expected at most {MAX_INDEX_BYTES}",
+                hint="carry less in one bundle: split the manifest, by platforms for instance",
+            )
         chunks = container(raw, [key.sign(raw, namespace=NAMESPACE)], stored, progress=progress)
         if to_stdout:
             size = _to_stdout(chunks)

@@ -145,7 +145,7 @@ class Workshop:
 
     def _current_lock(self) -> Lock | None:
         lock = self._last_lock()
-        if lock is None or lock.manifest == self.manifest.digest:
+        if lock is None or (lock.manifest, lock.name) == (self.manifest.digest, self.manifest.name):
             return lock
         self.progress.note(f"{self.lock_path}: was made from another state of the manifest, locking again")
         return None

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 _MIRRORS = ("mirror", "mirror-pypy", "mirror-graalpy")
 
 
+def check_exportable(prefix: Prefix, *, shell: str) -> None:
+    """Raise `HostFault` where `shell` could not name the paths below this prefix; said before the work."""
+    facts = ExportFacts(
+        prefix=prefix.root,
+        uv=(),
+        folders=frozenset(_MIRRORS),
+        cache_complete=True,
+        interpreters_installed=True,
+    )
+    render(settings(facts), shell=shell)
+
+
 def export_facts(
     generation: Generation, prefix: Prefix, index: Index, *, offline: bool = False
 ) -> ExportFacts:
