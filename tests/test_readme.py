@@ -271,7 +271,9 @@ def test_the_table_of_exit_codes_is_the_tree_of_errors():
     classes = [
         one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.BundlerError)
     ]
-    assert codes - {0, output.INTERRUPTED, output.READER_LEFT, *output.ENDED} == {one.exit_code for one in classes}
+    assert codes - {0, output.INTERRUPTED, output.READER_LEFT, *output.ENDED} == {
+        one.exit_code for one in classes
+    }
     assert len(rows) == len(codes)
 
 
