@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.core import metadata
 from bundler.core.fault import Fault
 from bundler.core.index import INDEX_NAME, SUMS_NAME, Artifact, Index
-from bundler.errors import DamagedFault, PolicyFault
+from bundler.errors import DamagedFault, HostFault, PolicyFault
 from bundler.offline import activate, exporting
 from bundler.offline.generation import RECORD_NAME, Generation, active_generation, missing_file
 from bundler.offline.members import by_member, check_sums, copy_member
@@ -101,8 +102,12 @@ def unpack(
         decision = decide(reader, request, prefix, name=name)
         if decision.already_active and decision.active:
             return decision.active, decision
-        generation = _build(reader, decision, request, prefix, progress)
-        sweep(prefix.staging)
+        try:
+            generation = _build(reader, decision, request, prefix, progress)
+        finally:
+            # A failure gives the space back at once; where even that fails, the next run sweeps first.
+            with contextlib.suppress(HostFault):
+                sweep(prefix.staging)
         record_serial(prefix, decision.verified.index, index_sha256=decision.verified.signed.digest)
         activate.activate(prefix, generation.number)
         return generation, decision
