@@ -1,5 +1,4 @@
 import hashlib
-import random
 
 import pytest
 import zstandard
@@ -57,15 +56,38 @@ def test_a_bomb_ends_at_the_signed_size():
         decoded(bomb, 1000)
 
 
-def test_a_window_over_the_limit_is_refused():
-    parameters = zstandard.ZstdCompressionParameters(
-        window_log=28, enable_ldm=False, write_checksum=True, write_content_size=True
+def forged(*, size=None, window_log=None):
+    """Return a frame of 64 MiB of zeros whose header says another size or window (RFC 8878, 3.1.1.1)."""
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        3, write_checksum=True, write_content_size=True
     )
-    data = random.Random(1).randbytes(1000)
-    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
-    stored = compressor.compress(data) + compressor.flush()
-    with pytest.raises(Fault, match="with a checksum|window"):
-        decoded(stored, 1000)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj(size=64 << 20)
+    stored = bytearray(compressor.compress(bytes(64 << 20)) + compressor.flush())
+    assert stored[4] >> 5 == 0b100, "expected four bytes of content size and a window descriptor"
+    if size is not None:
+        stored[6:10] = size.to_bytes(4, "little")
+    if window_log is not None:
+        stored[5] = (window_log - 10) << 3
+    return bytes(stored)
+
+
+def test_a_bomb_with_a_forged_size_ends_after_one_step():
+    stored, taken = forged(size=1000), []
+
+    def blocks():
+        for at in range(0, len(stored), 256):
+            taken.append(at)
+            yield stored[at : at + 256]
+
+    with pytest.raises(Fault, match="found more|Destination buffer is too small"):
+        list(decode(blocks(), encoding="zstd", size=1000))
+    assert len(taken) == 1
+
+
+def test_a_window_over_the_limit_is_refused_by_its_header():
+    assert len(decoded(forged(window_log=27), 64 << 20)) == 64 << 20
+    with pytest.raises(Fault, match="expected a window of at most 134217728 bytes, found 268435456"):
+        decoded(forged(window_log=28), 64 << 20)
 
 
 @given(st.data())

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -98,6 +99,26 @@ def test_a_damaged_generation_is_built_anew_by_the_same_bundle(prefix):
     assert not decision.already_active
     assert generation.number == 2
     assert victim.exists()
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def lock_out(path):
+    path.chmod(0o600)
+
+
+@pytest.mark.parametrize("damage", [cut_short, lock_out])
+def test_a_file_of_another_size_or_mode_is_no_whole_generation(prefix, damage):
+    data = make_bundle()
+    unpack_bytes(data, prefix)
+    damage(next((prefix / "current" / "mirror").rglob("*.tar.gz")))
+    generation, decision = unpack_bytes(data, prefix)
+    assert (generation.number, decision.already_active) == (2, False)
+    mended = next((prefix / "current" / "mirror").rglob("*.tar.gz"))
+    assert mended.read_bytes() == small_content()
+    assert stat.S_IMODE(mended.stat().st_mode) == 0o644
 
 
 def test_content_that_is_there_already_is_linked_not_written(prefix):
@@ -279,7 +300,7 @@ def test_every_fsync_comes_before_the_switch(prefix, tmp_path):
     )
     log = tmp_path / "log"
     done = subprocess.run(
-        ["strace", "-f", "-o", log, "-e", "trace=fsync,rename,renameat,renameat2,socket",
+        ["strace", "-f", "-y", "-s", "400", "-o", log, "-e", "trace=fsync,rename,renameat,renameat2,socket",
          sys.executable, "-c", code, Path(__file__).parent, tmp_path / "q4.uvb", prefix],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -293,7 +314,12 @@ def test_every_fsync_comes_before_the_switch(prefix, tmp_path):
     assert "staging/1" in published
     assert "serials.json" in marked
     assert ".current.new" in switched
-    before = [line for line in calls[: renames[0]] if "fsync" in line]
-    held = len([path for path in (prefix / "current").rglob("*") if path.is_file()])
-    assert len(before) >= held - 3  # the links of the archive and of bin/ share their files' syncs
+    synced = {found[1] for line in calls[: renames[0]] if (found := re.search(r"fsync\(\d+<([^>]*)>", line))}
+    inodes = {path.stat().st_ino: path for path in (prefix / "current").rglob("*") if path.is_file()}
+    staged = str(prefix / "staging" / "1")
+    for path in inodes.values():  # one name of each file: links share what was synced
+        names = [one for one in (prefix / "current").rglob("*") if one.is_file() and one.samefile(path)]
+        assert synced & {f"{staged}/{one.relative_to(prefix / 'current')}" for one in names}, path
+    for folder in [path for path in (prefix / "current").rglob("*") if path.is_dir()]:
+        assert f"{staged}/{folder.relative_to(prefix / 'current')}" in synced
     assert not any("socket(AF_INET" in line for line in calls)
