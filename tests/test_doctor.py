@@ -339,6 +339,16 @@ def test_no_uv_on_path_is_found(host):
     assert finding.fix == f"""eval "$(uv-bundler env --prefix '{host.prefix}')\""""
 
 
+def test_a_uv_of_the_current_folder_is_found_and_not_run(host, monkeypatch):
+    fake = host.cwd / "uv"
+    fake.write_text(f"#!/bin/sh\ntouch {host.cwd}/ran\n")
+    fake.chmod(0o755)
+    monkeypatch.chdir(host.cwd)
+    host.env["PATH"] = f".:{host.env['PATH']}"
+    assert host.the_trouble().what == "PATH: finds uv in the current folder, whatever folder that is"
+    assert not (host.cwd / "ran").exists()
+
+
 def test_another_uv_on_path_is_found(host):
     place = other_uv(host, "echo uv 0.12.24")
     finding = host.the_trouble()

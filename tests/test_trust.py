@@ -373,6 +373,18 @@ def test_the_default_store_is_guarded_too_and_depends_on_who_asks(tmp_path, monk
         load_trust(store)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the false ssh-keygen is a shell script")
+@pytest.mark.parametrize("entry", ["", "."])
+def test_an_ssh_keygen_in_the_current_folder_is_no_judge(monkeypatch, tmp_path, entry):
+    fake = tmp_path / "ssh-keygen"
+    fake.write_text("#!/bin/sh\nexit 0\n")
+    fake.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{entry}{os.pathsep}{tmp_path / 'none'}")
+    with pytest.raises(HostFault, match="ssh-keygen: not found on PATH"):
+        verify_signatures(MESSAGE, [BOB.sign(MESSAGE)], trust=BOTH, verifier="ssh-keygen")
+
+
 def test_without_ssh_keygen_its_verifier_is_a_host_fault(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(HostFault) as caught:

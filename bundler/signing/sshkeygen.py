@@ -21,18 +21,24 @@ if TYPE_CHECKING:
     from bundler.signing.publickey import PublicKey
 
 _IDENTITY = "packer"  # the name under which the one line of our allowed_signers file is looked up
+_PROGRAM = "ssh-keygen.exe" if os.name == "nt" else "ssh-keygen"
 _TIMEOUT = 600  # seconds; a person may have to find and touch a token
 
 
 def find_ssh_keygen() -> str:
-    """Return the path of `ssh-keygen`; raises `HostFault` where there is none."""
-    found = shutil.which("ssh-keygen")
-    if found is None:
-        raise HostFault(
-            "ssh-keygen: not found on PATH, expected OpenSSH 8.1 or later",
-            hint="install OpenSSH's client (openssh-client, openssh-clients), or use --verifier builtin",
-        )
-    return found
+    """Return the absolute path of `ssh-keygen`; raises `HostFault` where there is none.
+
+    Entries of PATH that are no absolute folders (`.`, an empty one) are passed over, and so is the current
+    folder, in which Windows looks first: it may be the medium, whose carrier must not be his own judge.
+    """
+    for folder in map(Path, os.environ.get("PATH", os.defpath).split(os.pathsep)):
+        found = shutil.which(str(folder / _PROGRAM)) if folder.is_absolute() else None
+        if found:
+            return found
+    raise HostFault(
+        "ssh-keygen: not found on PATH, expected OpenSSH 8.1 or later",
+        hint="install OpenSSH's client (openssh-client, openssh-clients), or use --verifier builtin",
+    )
 
 
 def check_signature(armored: bytes, message: bytes, *, key: PublicKey, namespace: str) -> None:
