@@ -76,3 +76,10 @@ def test_the_schema_says_what_read_takes():
     assert not validator.is_valid({"name": "ABC"})
     assert not validator.is_valid({"name": "abc", "nme": 1})
     assert not validator.is_valid({})
+
+
+def test_a_word_of_megabytes_is_compared_with_nothing(monkeypatch):
+    monkeypatch.setattr("difflib.get_close_matches", None)
+    with pytest.raises(Fault, match="unknown key, expected one of") as caught:
+        Record(keys={"name": Key(shape=Flag())}).read({"name" * (1 << 20): True})
+    assert caught.value.hint is None

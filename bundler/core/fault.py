@@ -49,6 +49,11 @@ def show_path(path: KeyPath) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that is most like `word`, or None where none is alike."""
+    """Return the known word that is most like `word`, or None where none is alike.
+
+    A word of more than 200 characters is like none: comparing takes memory and time by its length.
+    """
+    if len(word) > 200:
+        return None
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return found[0] if found else None
