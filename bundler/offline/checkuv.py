@@ -125,7 +125,7 @@ def check_path(
     program = Path(found)
     if not program.is_absolute():  # it may be the medium's, and nobody vouches for that: it is not run
         fix = "take `.` and empty entries out of PATH"
-        return [problem(f"PATH: finds {found} in the current folder, whatever folder that is", fix=fix)], None
+        return [problem(f"PATH: finds {program.name} in the current folder, whatever folder that is", fix=fix)], None
     own = current / "bin" / program.name
     if own.exists() and program.samefile(own):
         return [ok(f"PATH: finds the uv of the bundle, {program}")], None
