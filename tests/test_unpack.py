@@ -323,3 +323,31 @@ def test_every_fsync_comes_before_the_switch(prefix, tmp_path):
     for folder in [path for path in (prefix / "current").rglob("*") if path.is_dir()]:
         assert f"{staged}/{folder.relative_to(prefix / 'current')}" in synced
     assert not any("socket(AF_INET" in line for line in calls)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize("name", ["generations", "staging", "state", "python"])
+def test_a_folder_of_the_prefix_that_others_may_write_is_refused(prefix, name):
+    (prefix / name).mkdir(parents=True)
+    (prefix / name).chmod(0o777)
+    with pytest.raises(HostFault, match=f"{name}: mode is 0777, expected no write for group and others"):
+        unpack_bytes(make_bundle(), prefix)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="needs root, to give a folder away")
+@pytest.mark.parametrize("name", ["generations", "staging", "state", "python"])
+def test_a_folder_of_the_prefix_that_another_user_planted_is_refused(prefix, name):
+    (prefix / name).mkdir(parents=True)
+    os.chown(prefix / name, 1234, 1234)
+    with pytest.raises(HostFault, match=f"{name}: belongs to user 1234, expected user 0 or root"):
+        unpack_bytes(make_bundle(), prefix)
+
+
+@pytest.mark.parametrize("packer", [PACKER, Packer(9)], ids=["trusted", "unknown"])
+def test_a_staging_folder_of_somebody_else_is_left_alone(prefix, packer):
+    mine = prefix / "staging" / "web" / "index.html"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(HostFault, match="web: is not from uv-bundler"):
+        unpack_bytes(make_bundle(packers=(packer,)), prefix)
+    assert mine.read_text() == "mine"

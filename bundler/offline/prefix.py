@@ -89,8 +89,8 @@ def check_prefix(root: Path) -> Prefix:
                 )
             if folder.exists() and not folder.is_dir():
                 raise HostFault(f"{folder}: is a file, expected a folder", hint="choose another --prefix")
-        if root.exists():
-            _refuse_writable(root, sticky_is_safe=False)
+            if folder.exists():
+                _refuse_writable(folder, sticky_is_safe=False)
         above = root.parent
         while not above.exists():
             above = above.parent

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bundler.core.digest import hash_file, read_chunks
 from bundler.core.durable import host_faults, sync_folder
+from bundler.errors import HostFault
 from bundler.offline.prefix import make_folder
 
 if TYPE_CHECKING:
@@ -131,7 +132,15 @@ def _sync_and_close(handle: int, target: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what an earlier run left in `folder`."""
+    """Remove what an earlier run left in `folder`; raises `HostFault` where somebody else's things lie there.
+
+    A prefix may be named by mistake, and has a `staging` of its own: nothing but generations is removed.
+    """
     if folder.exists():
         with host_faults(folder):
+            if foreign := sorted(one.name for one in folder.iterdir() if not one.name.isdecimal()):
+                raise HostFault(
+                    f"{folder / foreign[0]}: is not from uv-bundler, expected what an earlier unpack left",
+                    hint="choose another --prefix, or move it out of there",
+                )
             shutil.rmtree(folder)
