@@ -351,3 +351,45 @@ def test_a_staging_folder_of_somebody_else_is_left_alone(prefix, packer):
     with pytest.raises(HostFault, match="web: is not from uv-bundler"):
         unpack_bytes(make_bundle(packers=(packer,)), prefix)
     assert mine.read_text() == "mine"
+
+
+def _fifo(path):
+    os.mkfifo(path)
+
+
+def _link(path):
+    path.symlink_to("/dev/zero")
+
+
+def _dangling(path):
+    path.symlink_to(path.parent / "nothing")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFOs in folders")
+@pytest.mark.parametrize("plant", [_fifo, _link, _dangling])
+@pytest.mark.parametrize("name", ["state/serials.json", "current/generation.json", "current/bundle.json"])
+def test_a_record_that_is_no_regular_file_is_refused_without_waiting(prefix, name, plant):
+    unpack_bytes(make_bundle(serial=7), prefix)
+    (prefix / name).unlink()
+    plant(prefix / name)
+    with pytest.raises((HostFault, DamagedFault), match=rf"{Path(name).name}: (is no reg|Too many levels)"):
+        unpack_bytes(make_bundle(serial=8), prefix)
+
+
+@pytest.mark.parametrize("name", ["state/serials.json", "current/generation.json"])
+def test_a_record_of_gigabytes_is_refused_after_its_limit(prefix, name):
+    unpack_bytes(make_bundle(serial=7), prefix)
+    os.truncate(prefix / name, 3 << 30)
+    with pytest.raises(DamagedFault, match="expected at most"):
+        unpack_bytes(make_bundle(serial=8), prefix)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFOs in folders")
+def test_a_fifo_in_place_of_an_archive_is_written_anew(prefix):
+    unpack_bytes(make_bundle(), prefix)
+    (held,) = (prefix / "current").resolve().glob("mirror/*/*.tar.gz")
+    held.unlink()
+    os.mkfifo(held)
+    unpack_bytes(make_bundle(), prefix)
+    (anew,) = (prefix / "current").glob("mirror/*/*.tar.gz")
+    assert anew.is_file()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -39,6 +41,20 @@ def whole_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
         raise
 
 
+def read_own(path: Path, *, limit: int) -> bytes:
+    """Return the content of a regular file, at most `limit` bytes and one that tells of more.
+
+    Raises `OSError`, for a symbolic link, a FIFO or a device too: none of them is waited for or followed.
+    """
+    flags = (
+        os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
+    with os.fdopen(os.open(path, flags), "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        return stream.read(limit + 1)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable; Windows has no such call and needs none for a rename."""
     if os.name == "nt":
@@ -61,8 +77,6 @@ def host_faults(path: Path) -> Iterator[None]:
 
 
 def _next_step(error: OSError) -> str:
-    import errno
-
     steps = {
         errno.ENOSPC: "make room on that file system (`df -h`) and run the command again",
         errno.EDQUOT: "the quota is used up: make room and run the command again",

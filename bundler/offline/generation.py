@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bundler.core import strictjson
+from bundler.core.durable import read_own
 from bundler.core.fault import Fault
 from bundler.core.index import INDEX_NAME, MAX_INDEX_BYTES, Artifact, Index, parse_index
 from bundler.core.platforms import Platform
@@ -69,7 +71,7 @@ class Generation:
         """Read the index that this generation was unpacked from; raises `DamagedFault`."""
         path = self.folder / INDEX_NAME
         try:
-            return parse_index(_bounded(path, MAX_INDEX_BYTES))
+            return parse_index(read_own(path, limit=MAX_INDEX_BYTES))
         except (OSError, Fault) as error:
             raise _broken(path, error) from None
 
@@ -85,7 +87,7 @@ def active_generation(prefix: Prefix) -> Generation | None:
     folder = Path(os.path.realpath(prefix.current))
     path = folder / RECORD_NAME
     try:
-        read = _SHAPE.read(strictjson.parse(_bounded(path, _MAX_RECORD), max_bytes=_MAX_RECORD))
+        read = _SHAPE.read(strictjson.parse(read_own(path, limit=_MAX_RECORD), max_bytes=_MAX_RECORD))
     except (OSError, Fault) as error:
         raise _broken(path, error) from None
     return Generation(folder=folder, **read)
@@ -112,14 +114,9 @@ def missing_file(generation: Generation, index: Index) -> str | None:
     return None
 
 
-def _bounded(path: Path, limit: int) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(limit + 1)
-
-
 def _broken(path: Path, error: OSError | Fault) -> DamagedFault:
     reason = error.strerror if isinstance(error, OSError) else str(error)
-    return DamagedFault(
-        f"{path}: {reason}, expected the record of an unpacked generation",
-        hint="unpack the bundle again with another --prefix, or remove the link `current` and unpack again",
-    )
+    hint = "unpack the bundle again with another --prefix, or remove the link `current` and unpack again"
+    if isinstance(error, PermissionError):
+        hint = "as its owner, let everybody read it: chmod -R a+rX " + shlex.quote(str(path.parent))
+    return DamagedFault(f"{path}: {reason}, expected the record of an unpacked generation", hint=hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bundler.core import strictjson
-from bundler.core.durable import host_faults, whole_file
+from bundler.core.durable import host_faults, read_own, whole_file
 from bundler.core.fault import Fault
 from bundler.core.shapes import Key, Record, Table, Text, Whole
 from bundler.errors import DamagedFault, PolicyFault
@@ -54,10 +54,11 @@ def record_serial(prefix: Prefix, index: Index, *, index_sha256: str) -> None:
 
 def _read(prefix: Prefix) -> dict[str, tuple[int, str]]:
     path = prefix.state / "serials.json"
-    if not path.exists():
-        return {}
     with host_faults(path):
-        data = path.read_bytes()
+        try:
+            data = read_own(path, limit=_MAX_BYTES)
+        except FileNotFoundError:
+            return {}
     try:
         read = _MARKS.read(strictjson.parse(data, max_bytes=_MAX_BYTES))
     except Fault as fault:

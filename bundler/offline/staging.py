@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -88,7 +89,9 @@ class Staging:
     def adopt(self, source: Path, artifact: Artifact) -> bool:
         """Link content of the active generation where it still has the artifact's digest; else say no."""
         try:
-            if source.is_symlink() or hash_file(source) != (artifact.sha256, artifact.size):
+            if not stat.S_ISREG(source.lstat().st_mode):
+                return False
+            if hash_file(source) != (artifact.sha256, artifact.size):
                 return False
         except OSError:
             return False
