@@ -227,6 +227,26 @@ def test_a_wrong_mode_is_found_and_its_fix_mends_it(pattern, mode, expected, hos
     assert host.troubles() == []
 
 
+@pytest.mark.parametrize("name", ["mirror", "bin"])
+def test_a_folder_that_one_may_not_enter_is_found_and_does_not_end_the_search(name, host, monkeypatch):
+    place = host.first(name)
+    place.chmod(0o700)
+    for call in (os.stat, os.lstat):  # so that root meets what others meet
+
+        def closed(path, *more, call=call, **named):
+            if f"/{name}/" in str(path):
+                raise PermissionError(13, "Permission denied", str(path))
+            return call(path, *more, **named)
+
+        monkeypatch.setattr(os, call.__name__, closed)
+    found = host.troubles()
+    wrong = f"{place}: mode is 0700, expected that everybody may read and search it"
+    assert wrong.replace(str(place), str(place.resolve())) in [one.what for one in found]
+    denied = [one for one in found if "Permission denied" in one.what]
+    assert all(one.fix.startswith("as its owner: chmod -R a+rX ") for one in denied)
+    assert len(denied) == (2 if name == "mirror" else 0)
+
+
 def test_a_prefix_that_others_may_write_to_is_found(host):
     host.prefix.chmod(0o775)
     found = host.troubles()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from bundler.core import metadata
 from bundler.core.digest import Digest, read_chunks
+from bundler.core.durable import read_own
 from bundler.core.fault import Fault
-from bundler.core.index import INDEX_NAME, METADATA_NAME
+from bundler.core.index import INDEX_NAME, MAX_INDEX_BYTES, METADATA_NAME
 from bundler.core.uvnames import mirror_path
 from bundler.offline.exporting import host_uv
 from bundler.offline.findings import command, ok, problem, warn
@@ -35,7 +36,7 @@ def check_tree(
     artifacts = generation.artifacts(index)
     found = [*_first(_files(generation, artifacts), "files")]
     found += _first(_modes(generation, artifacts, prefix), "modes")
-    found += [*_records(generation), *_metadata(generation), *_binaries(generation, index)]
+    found += [*_records(generation), *_metadata(generation, artifacts), *_binaries(generation, index)]
     if check_digests:
         found += _first(_digests(generation, artifacts, progress), "digests")
     if not found:
@@ -65,7 +66,11 @@ def _files(generation: Generation, artifacts: tuple[Artifact, ...]) -> Iterator[
             try:
                 state = place.lstat()
             except OSError as error:
-                yield problem(f"{place}: {error.strerror}, expected a file", fix=AGAIN)
+                closed = isinstance(error, PermissionError)
+                fix = (
+                    f"as its owner: {command('chmod', '-R', 'a+rX', generation.folder)}" if closed else AGAIN
+                )
+                yield problem(f"{place}: {error.strerror}, expected a file", fix=fix)
                 continue
             if not stat.S_ISREG(state.st_mode):
                 yield problem(f"{place}: is no regular file", fix=AGAIN)
@@ -79,8 +84,10 @@ def _modes(generation: Generation, artifacts: tuple[Artifact, ...], prefix: Pref
     executables = {path for one in artifacts if one.executable for path in (one.path, *one.links)}
     for folder in (prefix.root, prefix.generations):
         yield from _mode(folder, needed=0o555)
-    for top, _, names in os.walk(generation.folder):
-        yield from _mode(Path(top), needed=0o555)
+    yield from _mode(generation.folder, needed=0o555)
+    for top, folders, names in os.walk(generation.folder):
+        for name in folders:  # here, because the walk leaves out silently what it cannot enter
+            yield from _mode(Path(top, name), needed=0o555)
         for name in names:
             place = Path(top, name)
             path = place.relative_to(generation.folder).as_posix()
@@ -111,20 +118,24 @@ def _mode(place: Path, *, needed: int) -> Iterator[Finding]:
 
 
 def _records(generation: Generation) -> Iterator[Finding]:
-    if Digest.of((generation.folder / INDEX_NAME).read_bytes()).hex != generation.index_sha256:
+    if (
+        Digest.of(read_own(generation.folder / INDEX_NAME, limit=MAX_INDEX_BYTES)).hex
+        != generation.index_sha256
+    ):
         yield problem(
             f"{generation.folder / INDEX_NAME}: is not the index that was verified when it was unpacked",
             fix=f"find out who changed it; {_anew(generation)}",
         )
     for name in (f"{INDEX_NAME}.sig", "uv.toml"):
-        if not (generation.folder / name).is_file():
+        if not os.path.isfile(generation.folder / name):  # noqa: PTH113  # Path's raises in closed folders
             yield problem(f"{generation.folder / name}: missing", fix=_anew(generation))
 
 
-def _metadata(generation: Generation) -> Iterator[Finding]:
+def _metadata(generation: Generation, artifacts: tuple[Artifact, ...]) -> Iterator[Finding]:
+    held = {path for one in artifacts for path in (one.path, *one.links)}  # the files were looked at already
     place = generation.folder / METADATA_NAME
     try:
-        rows = metadata.parse_rows(place.read_bytes())
+        rows = metadata.parse_rows(read_own(place, limit=metadata.MAX_BYTES))
     except FileNotFoundError:
         return  # said by the files already, where the bundle has one
     except (OSError, Fault) as error:
@@ -132,7 +143,7 @@ def _metadata(generation: Generation) -> Iterator[Finding]:
         return
     for row in rows:
         try:
-            there = (generation.folder / mirror_path(row.url)).is_file()
+            there = mirror_path(row.url) in held
         except Fault:
             there = False
         if not there:
@@ -144,7 +155,8 @@ def _metadata(generation: Generation) -> Iterator[Finding]:
 def _binaries(generation: Generation, index: Index) -> Iterator[Finding]:
     for artifact in host_uv(generation.artifacts(index), uv=generation.uv, host=generation.host):
         place = generation.folder / "bin" / artifact.path.rpartition("/")[2]
-        if not place.is_file() or place.stat().st_size != artifact.size:
+        there = os.path.isfile(place)  # noqa: PTH113  # Path's raises in closed folders
+        if not there or place.stat().st_size != artifact.size:
             yield problem(f"{place}: is not the uv of the bundle", fix=_anew(generation))
 
 
@@ -162,6 +174,8 @@ def _digests(
             place = generation.folder / path
             try:
                 state = place.stat()
+                if not stat.S_ISREG(state.st_mode):
+                    continue
                 if (state.st_dev, state.st_ino) in hashed:  # a hard link to what was just read
                     continue
                 running = hashlib.sha256()

@@ -92,7 +92,7 @@ def check_bundled_uv(
     if blocked := check_noexec(current, mountinfo=mountinfo):
         return blocked
     program = current / "bin" / ("uv.exe" if os.name == "nt" else "uv")
-    if not program.exists():
+    if not os.path.exists(program):  # noqa: PTH110  # Path's raises in closed folders
         return []  # said by the files already, or the bundle has none for this host
     tried = try_uv(program, env=env)
     if tried.version is None:
@@ -125,9 +125,11 @@ def check_path(
     program = Path(found)
     if not program.is_absolute():  # it may be the medium's, and nobody vouches for that: it is not run
         fix = "take `.` and empty entries out of PATH"
-        return [problem(f"PATH: finds {program.name} in the current folder, whatever folder that is", fix=fix)], None
+        return [
+            problem(f"PATH: finds {program.name} in the current folder, whatever folder that is", fix=fix)
+        ], None
     own = current / "bin" / program.name
-    if own.exists() and program.samefile(own):
+    if os.path.exists(own) and program.samefile(own):  # noqa: PTH110  # Path's raises in closed folders
         return [ok(f"PATH: finds the uv of the bundle, {program}")], None
     tried = try_uv(program, env=env)
     if tried.version is None:
