@@ -276,6 +276,25 @@ def test_the_real_uv_reads_odd_values_from_the_env_file(uv, tmp_path):
     assert [found[f"V{number}"] for number in range(len(ODD))] == list(ODD)
 
 
+@pytest.mark.uv
+def test_uv_run_gives_an_env_file_to_its_command_and_does_not_obey_it(uv, tmp_path):
+    (tmp_path / ".env").write_text("UV_PYTHON_PREFERENCE=bogus\n")
+    command = [uv, "run", "--no-project", "--python", sys.executable]
+    code = ["python", "-c", "import os; print(os.environ['UV_PYTHON_PREFERENCE'])"]
+    env = clean_env(tmp_path / "home")
+    run = subprocess.run(
+        [*command, "--env-file", tmp_path / ".env", *code],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    assert run.stdout == b"bogus\n"
+    told = {**env, "UV_PYTHON_PREFERENCE": "bogus"}
+    run = subprocess.run([*command, *code], env=told, cwd=tmp_path, capture_output=True, check=False)
+    assert b"bogus" in run.stderr  # what uv itself says to it
+
+
 def test_an_env_file_says_in_a_comment_that_it_cannot_change_path():
     lines = render((setting("/x/bin", "PATH"),), shell="dotenv").splitlines()
     assert lines[1] == "# A .env file cannot put a folder in front of PATH: call /x/bin/uv"

@@ -144,7 +144,7 @@ def _systemd(settings: tuple[Setting, ...]) -> list[str]:
 
 
 def _dotenv(settings: tuple[Setting, ...]) -> list[str]:
-    lines = ["# For `uv run --env-file` and other readers of .env files"]
+    lines = ["# For readers of .env files; `uv run --env-file` is none: it sets them too late for uv itself"]
     for setting in settings:
         if setting.name == "PATH":
             lines.append(f"# A .env file cannot put a folder in front of PATH: call {setting.value}/uv")
