@@ -156,6 +156,11 @@ def test_a_folder_names_the_one_bundle_in_it(desk):
     assert done.stdout.startswith("export ")
 
 
+def test_a_bundle_whose_medium_shows_names_in_capitals_is_found(desk):
+    desk.bundle.rename(desk.folder / "PLANT7.UVB")
+    assert desk.unpack(bundle=desk.folder).code == 0
+
+
 @pytest.mark.parametrize("command", ["unpack", "verify", "inspect", "sign"])
 def test_a_folder_with_no_bundle_or_with_two_is_refused(desk, command):
     more = ("--key", desk.trust) if command == "sign" else ()

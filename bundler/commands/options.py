@@ -104,14 +104,18 @@ def find_bundle(path: Path) -> Path:
     with host_faults(path):
         if not path.is_dir():
             return path
-        # macOS leaves a `._` companion beside each file on a medium that it wrote.
-        names = sorted(one.name for one in path.iterdir() if one.suffix == ".uvb" and one.name[:2] != "._")
+        names = sorted(one.name for one in path.iterdir() if _is_bundle(one.name))
     if len(names) != 1:
         raise UsageFault(
             f"{path}: expected one .uvb file in this folder, found {len(names) or 'none'}",
             hint=f"name one of them: {', '.join(names)}" if names else "name the bundle itself",
         )
     return path / names[0]
+
+
+def _is_bundle(name: str) -> bool:
+    """Tell bundles by name: media show short names in capitals, and macOS adds `._` companions to files."""
+    return name.lower().endswith(".uvb") and not name.startswith("._")
 
 
 def existing_bundle(path: Path) -> Path:
