@@ -1,5 +1,6 @@
 import io
 import json
+import os
 
 import pytest
 from bundles import PACKER, Packer, archive, make_bundle, small_content
@@ -7,7 +8,7 @@ from bundles import PACKER, Packer, archive, make_bundle, small_content
 from bundler.connected.bundlewriter import front
 from bundler.core import strictjson, ustar
 from bundler.core.progress import Silent
-from bundler.errors import BundlerError, DamagedFault, SignatureFault
+from bundler.errors import BundlerError, DamagedFault, HostFault, SignatureFault
 from bundler.offline.reader import BundleReader, verify_index
 from bundler.offline.verify import verify_bundle
 
@@ -212,3 +213,13 @@ def test_verifying_opens_no_socket_and_parses_no_yaml():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no non-blocking pipes")
+def test_a_pipe_that_does_not_wait_is_no_damaged_bundle():
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.write(writing, make_bundle()[:700])
+    waiting = pytest.raises(HostFault, match="stdin: has no bytes now and does not wait for them")
+    with os.fdopen(reading, "rb") as stream, os.fdopen(writing, "wb"), waiting:
+        BundleReader(stream, name="stdin").read_signed_index()

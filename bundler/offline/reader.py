@@ -6,6 +6,7 @@ signature holds; parsed), and the members, whose blocks are authenticated before
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 from dataclasses import dataclass
@@ -202,7 +203,10 @@ class BundleReader:
 
     def _read(self, count: int) -> bytes:
         with host_faults(Path(self._name)):
-            return self._stream.read(count) or b""
+            data = self._stream.read(count)
+            if data is None:  # a non-blocking descriptor, inherited: that is no end, and no damage
+                raise BlockingIOError(errno.EAGAIN, "has no bytes now and does not wait for them")
+            return data
 
     def _damaged(self, message: str) -> DamagedFault:
         return DamagedFault(f"{self._name}: {message}", hint=_AGAIN)

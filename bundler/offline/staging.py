@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bundler.core.index import Artifact
 
-_OPEN = 64  # files that may wait for their sync, each with an open descriptor
+_OPEN = 16  # files that may wait for their sync, each with an open descriptor; `ulimit -n 64` is enough
 _SYNCERS = 2  # files synced while the next one is read; the device decides how fast that is
 
 
