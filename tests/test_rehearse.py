@@ -1,4 +1,5 @@
 import io
+import subprocess
 
 import pytest
 from bundles import HOST, OTHER, PACKER, archive, make_bundle, small_content
@@ -30,6 +31,20 @@ def test_a_uv_that_does_not_list_the_interpreters_fails_the_rehearsal():
     with pytest.raises(DamagedFault) as caught:
         steps(make_bundle())
     assert "lists 0 of 1 interpreter, expected cpython-3.13.5" in str(caught.value)
+    assert caught.value.hint.startswith("do not send this bundle")
+
+
+def test_an_archive_that_uv_does_not_install_sends_the_packer_back_to_pack(monkeypatch):
+    def refused(*_, **__):
+        raise DamagedFault(
+            "cpython-3.13.5: uv python install ended with 1: Invalid tar file", hint="of unpack"
+        )
+
+    listing = subprocess.CompletedProcess([], 0, stdout=f"cpython-3.13.5-{HOST}    <download available>\n")
+    monkeypatch.setattr("bundler.connected.rehearse.run_uv", lambda *_, **__: listing)
+    monkeypatch.setattr("bundler.connected.rehearse.install_one", refused)
+    with pytest.raises(DamagedFault, match=r"^uv \S+: cpython-3.13.5: uv python install ended") as caught:
+        steps(make_bundle())
     assert caught.value.hint.startswith("do not send this bundle")
 
 

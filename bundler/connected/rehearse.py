@@ -99,7 +99,10 @@ def _try_uv(
         )
     yield Step(what=f"uv {version} python list", result=f"all of {counted(len(expected), 'interpreter')}")
     for key in native_keys(generation):
-        install_one(uv, key, env=env)
+        try:
+            install_one(uv, key, env=env)
+        except DamagedFault as fault:
+            raise DamagedFault(f"uv {version}: {fault.message}", hint=_PACK_AGAIN) from None
         version_found = run_one(uv, key, env=env)
         venv = scratch / "venv" / key
         for words in (
