@@ -35,6 +35,19 @@ def test_a_key_is_trusted_once_somebody_vouches_for_it():
     assert "trusts all of packer.pub already" in add(*words).stderr
 
 
+@pytest.mark.usefixtures("desk")
+def test_a_key_without_a_comment_is_named_once():
+    Path("packer.pub").write_text(f"{PACKER.key}\n")
+    done = add("--expect", FINGERPRINT)
+    assert done.stderr == f"uv-bundler: store: trusts {FINGERPRINT}\n"
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_store_that_is_not_there_is_told_without_an_option_that_the_command_lacks():
+    done = bundler("trust", "list", "--store", "store")
+    check_refusal(done, 2, "store: no such file", "check the path that was given")
+
+
 def test_no_flag_waves_a_key_through(desk):
     check_refusal(add("--yes"), 2, "no such option", "--help shows how")
     assert [one.name for one in desk.iterdir()] == ["packer.pub"]

@@ -83,4 +83,4 @@ def verify(
 def say_signers(signers: tuple[Signer, ...]) -> None:
     """Tell who signed, by name and fingerprint."""
     for signer in signers:
-        say(f"signed by {signer.principal} with {signer.fingerprint}")
+        say(f"signed by {signer}")

@@ -50,7 +50,7 @@ def import_key(
     target = store or default_trust_path()
     added = run(source, store=target, expect=tuple(expect or ()), confirm=confirm if is_terminal() else None)
     for signer in added:
-        say(f"{target}: trusts {signer.principal} with {signer.fingerprint}")
+        say(f"{target}: trusts {signer}")
     if not added:
         say(f"{target}: trusts all of {source} already")
 

@@ -42,6 +42,12 @@ class Signer:
     fingerprint: str
     key_type: str
 
+    def __str__(self) -> str:
+        """Return name and fingerprint; a key without a comment has no name but its fingerprint."""
+        if self.principal == self.fingerprint:
+            return self.fingerprint
+        return f"{self.principal} with {self.fingerprint}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:

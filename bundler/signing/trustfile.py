@@ -37,7 +37,7 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
         if path.is_dir():
             raise UsageFault(f"{path}: a folder, {_EXPECTED}", hint="name the file in it")
         if not path.exists():
-            raise UsageFault(f"{path}: no such file, {_EXPECTED}", hint="check the path given with --trust")
+            raise UsageFault(f"{path}: no such file, {_EXPECTED}", hint="check the path that was given")
         with path.open("rb", buffering=0) as stream:
             data = _read(stream, path=path)
     try:
