@@ -17,6 +17,7 @@ from bundler.connected.manifestwords import LATEST
 from bundler.connected.packageindex import list_files
 from bundler.connected.resolve import Choice, resolve
 from bundler.connected.uvmetadata import UvMetadata, read_sdist
+from bundler.core.text import counted
 from bundler.core.uvnames import file_name
 from bundler.errors import BundlerError, UsageFault
 
@@ -128,7 +129,8 @@ def _choose_pythons(
     sdist, metadata = _read_list(releases[newest], facts)
     if metadata.skipped:
         facts.progress.note(
-            f"uv {newest}: {metadata.skipped} Pythons in its list are for platforms not carried"
+            f"uv {newest}: {counted(metadata.skipped, 'Python')} of its list left aside, "
+            "of an implementation, a variant or a platform that uv-bundler does not carry"
         )
     choices = resolve(
         manifest.pythons,

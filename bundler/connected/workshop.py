@@ -86,12 +86,13 @@ class Workshop:
         """Return the lock in one line."""
         lock = load_lock(self.lock_path)
         sizes = [item.size for item in lock.pythons] + [item.size for item in lock.builds]
-        known = sum(one or 0 for one in sizes)
-        unknown = f", {sizes.count(None)} of unknown size" if None in sizes else ""
+        known = [one for one in sizes if one is not None]
+        total = [size(sum(known))] if known else []
+        if None in sizes:
+            total.append(f"{sizes.count(None)} of unknown size")
         return (
             f"uv {', '.join(lock.uv)}; {counted(len(sizes), 'interpreter')} for "
-            f"{counted(len(lock.platforms), 'platform')}, "
-            f"{size(known)}{unknown}"
+            f"{counted(len(lock.platforms), 'platform')}, {', '.join(total)}"
         )
 
     def plan(self) -> list[str]:
