@@ -393,3 +393,13 @@ def test_a_fifo_in_place_of_an_archive_is_written_anew(prefix):
     unpack_bytes(make_bundle(), prefix)
     (anew,) = (prefix / "current").glob("mirror/*/*.tar.gz")
     assert anew.is_file()
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="needs root, to give a link away")
+def test_a_link_of_another_user_on_the_way_to_the_prefix_is_refused(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    unpack_bytes(make_bundle(), tmp_path / "link" / "prefix")
+    os.lchown(tmp_path / "link", 1234, 1234)
+    with pytest.raises(HostFault, match="link: is a symbolic link of user 1234, who can turn it elsewhere"):
+        unpack_bytes(make_bundle(), tmp_path / "link" / "prefix")

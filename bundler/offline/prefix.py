@@ -91,6 +91,12 @@ def check_prefix(root: Path) -> Prefix:
                 raise HostFault(f"{folder}: is a file, expected a folder", hint="choose another --prefix")
             if folder.exists():
                 _refuse_writable(folder, sticky_is_safe=False)
+        for link in filter(Path.is_symlink, root.parents):
+            if os.name != "nt" and link.lstat().st_uid not in (0, os.geteuid()):
+                raise HostFault(
+                    f"{link}: is a symbolic link of user {link.lstat().st_uid}, who can turn it elsewhere",
+                    hint=f"name the folder that it leads to: --prefix {os.path.realpath(root)}",
+                )
         above = root.parent
         while not above.exists():
             above = above.parent
