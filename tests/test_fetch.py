@@ -287,6 +287,19 @@ def test_every_failure_is_named_once_and_the_others_are_fetched(world):
     assert world.cached() == sorted([Digest.of(b"a").hex, Digest.of(b"d").hex])
 
 
+def test_a_folder_that_lacks_several_files_is_named_once(world, tmp_path):
+    mirror = (tmp_path / "mirror").as_uri()
+    wanted = [
+        Wanted(label=name, candidates=(f"{mirror}/2026/{name}",), sha256=Digest.of(name.encode()), size=None)
+        for name in "ab"
+    ]
+    with pytest.raises(SourceFault) as caught:
+        world.fetcher().fetch(wanted)
+    assert caught.value.message == (
+        f"2 of 2 files could not be fetched: {mirror}: no such file or directory (a, b)"
+    )
+
+
 def test_many_files_with_the_same_trouble_are_told_in_one_sentence(world):
     urls = [world.server.on(f"/{number}", hostile.status(404)) for number in range(6)]
     wanted = [

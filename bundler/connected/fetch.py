@@ -210,8 +210,8 @@ class Fetcher:
 
 
 def _local_site(url: str) -> str:
-    """Name the source of a file URL for messages."""
-    return "the local mirror" if url else ""
+    """Name the source of a file URL for messages: the folder above TAG/FILE or PROJECT/FILE."""
+    return shown(url).rsplit("/", 2)[0]
 
 
 def _host(url: str) -> str:
