@@ -25,9 +25,13 @@ def small_index():
         path="payload/uv/0.13.8/linux-x86_64-gnu/uv.zst", size=2, sha256=Digest.of(b"zs"), encoding="zstd",
         blocks=(Digest.of(b"zs"),),
     )  # fmt: skip
+    rows = Member(
+        path="payload/download-metadata.json", size=2, sha256=Digest.of(b"{}"), encoding="identity",
+        blocks=(Digest.of(b"{}"),),
+    )  # fmt: skip
     return Index(
         name="plant-7", release="2026Q4", serial=7, created="2026-11-20T00:00:00Z", tool="uv-bundler 0",
-        uv=("0.13.8",), platforms=(LINUX,), members=(sums, archive, uv),
+        uv=("0.13.8",), platforms=(LINUX,), members=(sums, archive, uv, rows),
         artifacts=(
             Artifact(
                 path="mirror/1/a.tar.gz", size=4, sha256=Digest.of(b"gzip"), role="archive", member=archive.path,
@@ -36,6 +40,9 @@ def small_index():
             Artifact(
                 path="uv/0.13.8/linux-x86_64-gnu/uv", size=9, sha256=Digest.of(b"binary"), role="uv",
                 member=uv.path, executable=True, platform=LINUX, uv="0.13.8",
+            ),
+            Artifact(
+                path="download-metadata.json", size=2, sha256=Digest.of(b"{}"), role="metadata", member=rows.path,
             ),
         ),
     )  # fmt: skip
@@ -83,6 +90,8 @@ def changed(path, value):
         (["members", 1, "size"], 8**11, "members[1].size: expected 0 to 8589934591 of bytes, found 8589934592"),
         (["artifacts", 1, "role"], "metadata", "artifacts[1].path: expected a path below download-metadata.json, found 'uv/0.13.8/linux-x86_64-gnu/uv'"),
         (["members", 0, "size"], (16 << 20) + 1, "members[0].size: expected at most 16777216 bytes, found 16777217"),
+        (["artifacts", 1, "path"], "uv/0.13.8/linux-x86_64-gnu/sudo", "artifacts[1]: expected uv/VERSION/PLATFORM/ and a program of uv, found 'uv/0.13.8/linux-x86_64-gnu/sudo'"),
+        (["artifacts", 2, "role"], "lock", "artifacts[2].path: expected a path below bundle.lock, found 'download-metadata.json'"),
         (["tool"], KeyError, "tool: missing, but required"),
         (["extra"], 1, "extra: unknown key, expected one of format, requires, name, release, serial, created, tool, uv, platforms, block_size, artifacts, members"),
     ],
@@ -108,3 +117,10 @@ def test_no_change_of_one_value_gives_anything_but_an_index_or_a_fault(data):
         parse_index(changed(path, value))
     except Fault as fault:
         assert str(fault)
+
+
+def test_archives_without_their_list_are_refused():
+    document = json.loads(small_index().to_bytes())
+    del document["artifacts"][2], document["members"][3]
+    with pytest.raises(Fault, match="expected download-metadata.json, without which uv finds no archive"):
+        parse_index(json.dumps(document).encode())

@@ -24,6 +24,7 @@ from bundles import (
 from bundler.core.metadata import dump_rows
 from bundler.core.progress import Silent
 from bundler.errors import DamagedFault, HostFault, LockedFault, PolicyFault, SignatureFault
+from bundler.offline.exporting import exports
 from bundler.offline.prefix import check_prefix, locked
 from bundler.offline.unpack import dry_run, unpack
 
@@ -403,3 +404,18 @@ def test_a_link_of_another_user_on_the_way_to_the_prefix_is_refused(tmp_path):
     os.lchown(tmp_path / "link", 1234, 1234)
     with pytest.raises(HostFault, match="link: is a symbolic link of user 1234, who can turn it elsewhere"):
         unpack_bytes(make_bundle(), tmp_path / "link" / "prefix")
+
+
+def test_a_tree_for_other_machines_claims_no_uv_for_this_one(prefix):
+    foreign = archive(small_content(3), platform=OTHER)
+    data = make_bundle(archives=[NEW, foreign], uv_for=(HOST, OTHER), platforms=(HOST, OTHER))
+    generation, _ = unpack_bytes(data, prefix, platforms=(str(OTHER),))
+    assert "PATH=" not in exports(generation, check_prefix(prefix), shell="sh")
+    generation, _ = unpack_bytes(data, prefix, platforms=(str(HOST),))
+    assert "PATH=" in exports(generation, check_prefix(prefix), shell="sh")
+
+
+def test_a_file_that_is_replaced_is_not_called_removed(prefix):
+    unpack_bytes(make_bundle(archives=[OLD], serial=1), prefix)
+    decision = dry_run(io.BytesIO(make_bundle(archives=[OLD, NEW], serial=2)), request(prefix), name="q4.uvb")
+    assert decision.plan.remove == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ _ROOTS = {  # the first part of an artifact's paths, by role; a host puts its ow
     "lock": ("bundle.lock",),
 }
 ROLES = tuple(_ROOTS)
+_UV_PATH = re.compile(r"uv/[^/]+/[^/]+/uv[xw]?(?:\.exe)?")  # these alone get a name in bin/
 
 _SERIAL_MAX = 2**53 - 1  # so that every JSON reader keeps it exact
 NAME_PATTERN = r"[a-z0-9][a-z0-9-]{0,39}"
@@ -222,6 +224,9 @@ def _check(index: Index) -> None:
             raise Fault(
                 "expected a member below payload/ that an artifact comes out of", path=("members", number)
             )
+    roles = {artifact.role for artifact in index.artifacts}
+    if "archive" in roles and "metadata" not in roles:
+        raise Fault(f"expected {METADATA_NAME}, without which uv finds no archive", path=("artifacts",))
     if len(served) != len(index.artifacts):
         raise Fault("expected one artifact for each member", path=("artifacts",))
 
@@ -239,8 +244,10 @@ def _check_member(member: Member, block_size: int, at: KeyPath) -> None:
 
 def _check_artifact(artifact: Artifact, source: Member | None, at: KeyPath) -> None:
     roots = _ROOTS[artifact.role]
-    if artifact.role == "metadata" and artifact.size > MAX_METADATA_BYTES:
+    if artifact.role in ("metadata", "lock") and artifact.size > MAX_METADATA_BYTES:
         raise Fault(f"expected at most {MAX_METADATA_BYTES} bytes, found {artifact.size}", path=(*at, "size"))
+    if artifact.role == "uv" and not _UV_PATH.fullmatch(artifact.path):
+        raise Fault(f"expected uv/VERSION/PLATFORM/ and a program of uv, found {artifact.path!r}", path=at)
     for path in (artifact.path, *artifact.links):
         if path.split("/")[0] not in roots:
             raise Fault(f"expected a path below {' or '.join(roots)}, found {path!r}", path=(*at, "path"))

@@ -38,7 +38,7 @@ def export_facts(
     folders = {one.path.split("/")[0] for one in archives}
     return ExportFacts(
         prefix=prefix.root,
-        uv=generation.uv,
+        uv=generation.uv if programs(generation, index) else (),
         folders=frozenset(folders & set(_MIRRORS)),
         cache_complete=all(any(path.startswith("python-cache/") for path in one.links) for one in archives),
         interpreters_installed=prefix.python.is_dir() and any(prefix.python.glob("*-*-*")),

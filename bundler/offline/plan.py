@@ -93,13 +93,13 @@ def make_plan(
             keep.append((one, active.folder / source.path))
         else:
             write.append(one)
-    staying = {one.sha256 for one in wanted}
+    staying, places = {one.sha256 for one in wanted}, {one.path for one in wanted}
     before = active.artifacts(active_index) if active and active_index else ()
     return Plan(
         platforms=platforms,
         write=tuple(write),
         keep=tuple(keep),
-        remove=tuple(one for one in before if one.sha256 not in staying),
+        remove=tuple(one for one in before if one.sha256 not in staying and one.path not in places),
     )
 
 
