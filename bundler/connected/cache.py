@@ -14,9 +14,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from bundler.core.digest import hash_file
+from bundler.core.durable import sync_folder, try_lock
 from bundler.errors import HostFault
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Cache:
                 os.fsync(stream.fileno())
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         except OSError as error:
             raise _unusable(target, error) from error
         return target
@@ -109,7 +110,7 @@ class Cache:
         except OSError as error:
             raise _unusable(folder, error) from error
         with lock:
-            if _lock(lock):
+            if try_lock(lock.fileno()):
                 os.utime(lock.name)
                 yield folder / f"{name}.part"
                 return
@@ -123,32 +124,6 @@ class Cache:
             with contextlib.suppress(OSError):  # another process may be tidying as well
                 if path.lstat().st_mtime < before:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _lock(stream: BinaryIO) -> bool:
-    """Take the lock on an open file without waiting; closing the file gives it back."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    if sys.platform == "win32":  # folders cannot be opened there; NTFS journals the rename itself
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unusable(path: Path, error: OSError) -> HostFault:

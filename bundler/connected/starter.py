@@ -9,7 +9,6 @@ from bundler.errors import HostFault, UsageFault
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEFAULT_NAME = "bundle.yaml"
 STARTER = """\
 # A manifest for uv-bundler: what one bundle is to carry to machines without a network.
 # Change what you need, then:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundler.core.durable import host_faults
+from bundler.core.durable import host_faults, try_lock
 from bundler.errors import HostFault, LockedFault
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def locked(prefix: Prefix) -> Iterator[None]:
     with host_faults(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
-        if not _try_lock(handle):
+        if not try_lock(handle):
             raise LockedFault(
                 f"{path}: another uv-bundler is at work on {prefix.root}",
                 hint="wait until it has ended, then run the command again",
@@ -147,18 +147,3 @@ def locked(prefix: Prefix) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
