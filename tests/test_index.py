@@ -1,5 +1,6 @@
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,16 @@ def test_an_index_reads_back_as_it_was_written():
     assert parse_index(small_index().to_bytes()) == small_index()
 
 
+def test_an_index_that_expires_reads_back_as_it_was_written():
+    index = replace(small_index(), expires="2026-11-20T00:00:01Z")
+    assert parse_index(index.to_bytes()) == index
+
+
+def test_an_index_that_does_not_expire_has_no_such_key():
+    assert b"expires" not in small_index().to_bytes()
+    assert parse_index(small_index().to_bytes()).expires is None
+
+
 def changed(path, value):
     document = copy.deepcopy(json.loads(small_index().to_bytes()))
     at = document
@@ -72,7 +83,12 @@ def changed(path, value):
         (["name"], "Plant 7", "name: expected a name of a-z, 0-9 and -, at most 40 characters, found the string 'Plant 7'"),
         (["serial"], 0, "serial: expected 1 to 9007199254740991, found 0"),
         (["serial"], "7", "serial: expected a whole number, found the string '7'"),
-        (["created"], "yesterday", "created: expected a UTC time, found the string 'yesterday'"),
+        (["created"], "yesterday", "created: expected a UTC time, YYYY-MM-DDThh:mm:ssZ, found 'yesterday'"),
+        (["created"], "2026-02-30T00:00:00Z", "created: expected a UTC time, YYYY-MM-DDThh:mm:ssZ, found '2026-02-30T00:00:00Z'"),
+        (["expires"], "2026-11-20T00:00:00Z", "expires: expected a time after created, 2026-11-20T00:00:00Z, found 2026-11-20T00:00:00Z"),
+        (["expires"], "2026-11-19T23:59:59Z", "expires: expected a time after created, 2026-11-20T00:00:00Z, found 2026-11-19T23:59:59Z"),
+        (["expires"], "2027-02-29T00:00:00Z", "expires: expected a UTC time, YYYY-MM-DDThh:mm:ssZ, found '2027-02-29T00:00:00Z'"),
+        (["expires"], None, "expires: expected a UTC time, found nothing"),
         (["platforms", 0], "plan9", "platforms[0]: expected a platform such as linux-x86_64-gnu, found 'plan9'"),
         (["block_size"], 1, "block_size: expected 65536 to 4194304 of bytes, found 1"),
         (["artifacts", 0, "path"], "../etc/passwd", "artifacts[0].path: expected a path of letters, digits and ._+-, found '../etc/passwd'"),
@@ -93,7 +109,7 @@ def changed(path, value):
         (["artifacts", 1, "path"], "uv/0.13.8/linux-x86_64-gnu/sudo", "artifacts[1]: expected uv/VERSION/PLATFORM/ and a program of uv, found 'uv/0.13.8/linux-x86_64-gnu/sudo'"),
         (["artifacts", 2, "role"], "lock", "artifacts[2].path: expected a path below bundle.lock, found 'download-metadata.json'"),
         (["tool"], KeyError, "tool: missing, but required"),
-        (["extra"], 1, "extra: unknown key, expected one of format, requires, name, release, serial, created, tool, uv, platforms, block_size, artifacts, members"),
+        (["extra"], 1, "extra: unknown key, expected one of format, requires, name, release, serial, created, expires, tool, uv, platforms, block_size, artifacts, members"),
     ],
 )  # fmt: skip
 def test_an_index_that_no_packer_writes_is_refused(path, value, message):

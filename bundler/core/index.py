@@ -13,6 +13,7 @@ from bundler.core.metadata import MAX_BYTES as MAX_METADATA_BYTES
 from bundler.core.names import check_distinct, portable_path
 from bundler.core.platforms import Platform
 from bundler.core.shapes import Either, Flag, Key, Nothing, Record, Seq, Text, Whole
+from bundler.core.times import utc_time
 
 FORMAT = "uv-bundler.index.v1"  # the same string is the SSHSIG namespace
 INDEX_NAME = "bundle.json"
@@ -39,7 +40,7 @@ _NAME = Text(what="a name of a-z, 0-9 and -, at most 40 characters", pattern=NAM
 _DIGEST = Text(what="64 lowercase hexadecimal digits", max_chars=64, parse=Digest.parse)
 _PATH = Text(what="a portable relative path", max_chars=240, parse=portable_path)
 _PLATFORM = Text(what="a platform", max_chars=60, parse=Platform.parse)
-_TIME = Text(what="a UTC time", pattern=r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_TIME = Text(what="a UTC time", max_chars=20, parse=utc_time)
 _MEMBER = Record(
     keys={
         "path": Key(shape=_PATH, required=True),
@@ -74,6 +75,7 @@ SHAPE = Record(
         "release": Key(shape=Text(max_chars=80), required=True),
         "serial": Key(shape=Whole(minimum=1, maximum=_SERIAL_MAX), required=True),
         "created": Key(shape=_TIME, required=True),
+        "expires": Key(shape=_TIME),
         "tool": Key(shape=Text(max_chars=80), required=True),
         "uv": Key(shape=Seq(item=Text(pattern=r"[0-9][0-9A-Za-z.+-]{0,40}"), max_items=32), required=True),
         "platforms": Key(shape=Seq(item=_PLATFORM, max_items=64), required=True),
@@ -161,6 +163,7 @@ class Index:
     artifacts: tuple[Artifact, ...]
     members: tuple[Member, ...]
     block_size: int = BLOCK_SIZE
+    expires: str | None = None
 
     @property
     def title(self) -> str:
@@ -169,8 +172,10 @@ class Index:
 
     def to_bytes(self) -> bytes:
         """Write the index; the same index always gives the same bytes."""
+        ends = {"expires": self.expires} if self.expires else {}  # older bundles keep their bytes
         return strictjson.dump(
             {
+                **ends,
                 "format": FORMAT,
                 "requires": [],
                 "name": self.name,
@@ -210,6 +215,10 @@ def parse_index(data: bytes) -> Index:
 
 
 def _check(index: Index) -> None:
+    if index.expires is not None and index.expires <= index.created:
+        raise Fault(
+            f"expected a time after created, {index.created}, found {index.expires}", path=("expires",)
+        )
     check_distinct(member.path for member in index.members)
     check_distinct(path for artifact in index.artifacts for path in (artifact.path, *artifact.links))
     if not index.members or index.members[0].path != SUMS_NAME or index.members[0].encoding != IDENTITY:
