@@ -13,11 +13,11 @@ import pytest
 from softkeys import NAMESPACE, soft_key, sshsig_blob
 
 from bundler.errors import HostFault, SignatureFault, UsageFault
-from bundler.signing import trust as trust_module
-from bundler.signing import wire
+from bundler.signing import trustload, wire
 from bundler.signing.sshsig import Sshsig, armor, signed_data
-from bundler.signing.trust import Signer, Trust, default_trust_path, judge, load_trust, verify_signatures
+from bundler.signing.trust import Signer, Trust, judge, verify_signatures
 from bundler.signing.trustfile import parse_rules
+from bundler.signing.trustload import default_trust_path, load_trust
 
 MESSAGE = b'{"format": "uv-bundler.index.v1"}\n'
 ALICE, BOB, MALLORY = soft_key("nistp256"), soft_key("ed25519"), soft_key("ed25519", 1)
@@ -368,7 +368,7 @@ def test_the_default_store_is_guarded_too_and_depends_on_who_asks(tmp_path, monk
     store = tmp_path / "store"
     store.write_text(f"bob {BOB.public}\n")
     store.chmod(0o666)
-    monkeypatch.setattr(trust_module, "default_trust_path", lambda: store)
+    monkeypatch.setattr(trustload, "default_trust_path", lambda: store)
     with pytest.raises(SignatureFault, match="lets others write the trust store"):
         load_trust(store)
 
@@ -415,10 +415,10 @@ def test_without_room_for_temporary_files_ssh_keygen_is_a_host_fault(monkeypatch
 
 def test_a_user_without_a_store_reads_the_one_of_the_machine(tmp_path, monkeypatch):
     own, system = tmp_path / "own", tmp_path / "system"
-    monkeypatch.setattr(trust_module, "default_trust_path", lambda: own)
-    monkeypatch.setattr(trust_module, "_SYSTEM_STORE", system)
-    assert trust_module.trust_path_to_read() == own
+    monkeypatch.setattr(trustload, "default_trust_path", lambda: own)
+    monkeypatch.setattr(trustload, "_SYSTEM_STORE", system)
+    assert trustload.trust_path_to_read() == own
     system.touch()
-    assert trust_module.trust_path_to_read() == system
+    assert trustload.trust_path_to_read() == system
     own.touch()
-    assert trust_module.trust_path_to_read() == own
+    assert trustload.trust_path_to_read() == own

@@ -10,7 +10,8 @@ import pytest
 from softkeys import NAMESPACE, soft_key
 
 from bundler.errors import HostFault, SignatureFault, UsageFault
-from bundler.signing.trust import Signer, load_trust, verify_signatures
+from bundler.signing.trust import Signer, verify_signatures
+from bundler.signing.trustload import load_trust
 from bundler.signing.truststore import import_key, list_keys
 
 ALICE, BOB = soft_key("nistp256"), soft_key("ed25519")

@@ -163,6 +163,6 @@ def bundle_name(path: Path) -> str:
 
 def load_trust_option(path: Path | None) -> Trust:
     """Load what `--trust` names, or this machine's own store."""
-    from bundler.signing.trust import load_trust, trust_path_to_read
+    from bundler.signing.trustload import load_trust, trust_path_to_read
 
     return load_trust(path or trust_path_to_read())

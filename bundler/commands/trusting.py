@@ -44,7 +44,7 @@ def import_key(
 
     Example: uv-bundler trust import packer.pub --expect SHA256:2Zo…
     """
-    from bundler.signing.trust import default_trust_path
+    from bundler.signing.trustload import default_trust_path
     from bundler.signing.truststore import import_key as run
 
     target = store or default_trust_path()
@@ -62,7 +62,7 @@ def list_trusted(*, store: _Store = None) -> None:
     Example: uv-bundler trust list
     """
     from bundler.core.text import printable
-    from bundler.signing.trust import trust_path_to_read
+    from bundler.signing.trustload import trust_path_to_read
     from bundler.signing.truststore import list_keys
 
     target = store or trust_path_to_read()

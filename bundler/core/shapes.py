@@ -227,15 +227,23 @@ class Either:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A mapping with free keys, in which every value has one shape."""
+    """A mapping with free keys: each value has one shape, and each key too where `name` is given."""
 
     value: Shape
+    name: Text | None = None
+    min_items: int = 0
+    max_items: int = 100_000
     about: str = ""
 
     def read(self, value: object, at: KeyPath = ()) -> dict[str, Any]:
         """Return the mapping with its values read."""
         if not isinstance(value, dict):
             raise Fault(f"expected a mapping, found {found(value)}", path=at)
+        if not self.min_items <= len(value) <= self.max_items:
+            raise Fault(f"expected {self.min_items} to {self.max_items} keys, found {len(value)}", path=at)
+        if self.name:
+            for name in value:
+                self.name.read(name, at)
         return {name: self.value.read(item, (*at, name)) for name, item in value.items()}
 
     def schema(self) -> dict[str, Any]:

@@ -91,6 +91,17 @@ def fingerprint(blob: bytes) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
+def parse_fingerprint(text: str) -> str:
+    """Return a fingerprint as it stands; raises `Fault` for one that no key can have."""
+    try:
+        digest = decode_base64(text.removeprefix("SHA256:") + "=")
+    except Fault:
+        digest = b""
+    if not text.startswith("SHA256:") or len(digest) != hashlib.sha256().digest_size:
+        raise Fault(f"expected a fingerprint: SHA256: and 43 characters, found {text[:100]!r}")
+    return text
+
+
 def looks_like_key_type(word: str) -> bool:
     """Tell whether `word` is shaped like the name of an OpenSSH key type, accepted here or not."""
     return bool(_KEY_TYPE.fullmatch(word))

@@ -33,13 +33,22 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
     A single public key becomes a rule for every namespace, whose principal is the key's comment, or its
     fingerprint where it has none.
     """
+    return rules_of(read_trust_file(path), path=path)
+
+
+def read_trust_file(path: Path) -> bytes:
+    """Return the content of a file that may say whom to trust; `UsageFault` for what clearly does not."""
     with host_faults(path):
         if path.is_dir():
             raise UsageFault(f"{path}: a folder, {_EXPECTED}", hint="name the file in it")
         if not path.exists():
             raise UsageFault(f"{path}: no such file, {_EXPECTED}", hint="check the path that was given")
         with path.open("rb", buffering=0) as stream:
-            data = _read(stream, path=path)
+            return _read(stream, path=path)
+
+
+def rules_of(data: bytes, *, path: Path) -> tuple[Rule, ...]:
+    """Return the rules in the content of `path`; raises `UsageFault` naming file and line."""
     try:
         return parse_rules(data)
     except Fault as fault:

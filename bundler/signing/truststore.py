@@ -15,8 +15,9 @@ from bundler.core.fault import Fault
 from bundler.errors import SignatureFault, UsageFault
 from bundler.signing.guard import check_guarded
 from bundler.signing.publickey import looks_like_key_type
-from bundler.signing.trust import NAMESPACE, Signer, load_trust, store_path
+from bundler.signing.trust import NAMESPACE, Signer
 from bundler.signing.trustfile import parse_rules, read_rules
+from bundler.signing.trustload import load_trust, store_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

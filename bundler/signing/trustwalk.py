@@ -1,0 +1,157 @@
+"""From one trust document to the next, and to the first one (FORMAT.md §13, "Rotation", "First import").
+
+Pure: bytes in, values out. The authority of every step is the document before it: a step is judged by that
+before it is parsed, and then by itself. Any doubt refuses the chain as a whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bundler.core.fault import Fault
+from bundler.errors import SignatureFault
+from bundler.signing.trust import Trust, trust_in, verify_signatures
+from bundler.signing.trustdoc import ROOT, TRUST_FORMAT, parse_document
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from bundler.signing.judging import Signer
+    from bundler.signing.trustdoc import SignedDocument, TrustDocument
+
+_ANEW = "get the trust documents from their source again, each version with its signatures"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A document that was accepted: who signed it by the one before (none for the first) and by itself."""
+
+    version: int
+    sha256: str
+    raw: bytes
+    old_signers: tuple[Signer, ...]
+    new_signers: tuple[Signer, ...]
+
+
+def walk(
+    trust: Trust, chain: Sequence[SignedDocument], *, now: datetime | None = None, verifier: str = "builtin"
+) -> tuple[Trust, tuple[Step, ...]]:
+    """Return the trust that the chain leads to from the installed document, and the steps to it.
+
+    Versions up to the installed one are passed over unread; with any other kind of trust all are. Raises
+    `SignatureFault` naming `trust/N.json` for every doubt: a version left out or out of order, another name,
+    too few signatures by the people of the document before or by its own, or a document that is malformed.
+    """
+    if trust.document is None:
+        return trust, ()
+    installed, steps = trust.document.version, []
+    for signed in chain:
+        if signed.number > installed:
+            trust, step = _next_step(trust, signed, now=now, verifier=verifier)
+            steps.append(step)
+    return trust, tuple(steps)
+
+
+def check_first(
+    signed: SignedDocument,
+    *,
+    source: str,
+    confirmed: Collection[str],
+    revoked_keys: Mapping[str, str],
+    now: datetime | None = None,
+) -> tuple[Trust, Step]:
+    """Return the trust in a first document: enough of its root people signed with a `confirmed` key.
+
+    `confirmed` are the fingerprints that a person vouches for. Raises `SignatureFault`.
+    """
+    trust = _parse(signed, where=source, like=Trust(rules=(), source=source, revoked_keys=revoked_keys))
+    known = {key.fingerprint for person in _document(trust).people(ROOT) for key in person.keys}
+    if strangers := sorted(set(confirmed) - known):
+        raise SignatureFault(
+            f"{source}: {', '.join(strangers)} is no key of a person with the role root, expected that it is",
+            hint="this is not what you were told of: get it again, and the fingerprints by another road",
+        )
+    vouched = Trust(
+        rules=tuple(rule for rule in trust.rules if rule.key.fingerprint in confirmed),
+        source=f"{source}, as far as confirmed by --expect or by you",
+        document=trust.document,
+        revoked_keys=trust.revoked_keys,
+    )
+    signers = _verify(signed, trust=vouched, where=source, now=now, verifier="builtin")
+    return trust, _step(signed, trust, old=(), new=signers)
+
+
+def check_own(
+    signed: SignedDocument,
+    *,
+    source: str,
+    revoked_keys: Mapping[str, str],
+    now: datetime | None = None,
+) -> Trust:
+    """Return the trust in a document that a person named: enough of its own root people have signed it.
+
+    Whoever names it vouches for it; the signatures say that it is finished. Raises `SignatureFault`.
+    """
+    trust = _parse(signed, where=source, like=Trust(rules=(), source=source, revoked_keys=revoked_keys))
+    _verify(signed, trust=trust, where=source, now=now, verifier="builtin")
+    return trust
+
+
+def _next_step(
+    trust: Trust, signed: SignedDocument, *, now: datetime | None, verifier: str
+) -> tuple[Trust, Step]:
+    old, where = _document(trust), f"trust/{signed.number}.json"
+    if signed.number != old.version + 1:
+        raise SignatureFault(
+            f"{where}: follows version {old.version}, expected trust/{old.version + 1}.json next",
+            hint="every version must be there, in order: " + _ANEW,
+        )
+    by_old = _verify(signed, trust=trust, where=where, now=now, verifier=verifier)
+    following = _parse(signed, where=where, like=trust)
+    if _document(following).name != old.name:
+        raise SignatureFault(
+            f"{where}: is of the name {_document(following).name!r}, expected {old.name!r}", hint=_ANEW
+        )
+    by_new = _verify(signed, trust=following, where=where, now=now, verifier=verifier)
+    return following, _step(signed, following, old=by_old, new=by_new)
+
+
+def _parse(signed: SignedDocument, *, where: str, like: Trust) -> Trust:
+    try:
+        document = parse_document(signed.raw)
+    except Fault as fault:
+        raise SignatureFault(f"{where}: {fault}", hint=fault.hint or _ANEW) from None
+    if document.version != signed.number:
+        raise SignatureFault(
+            f"{where}: says that it is version {document.version}, expected {signed.number}", hint=_ANEW
+        )
+    return trust_in(document, source=where, revoked_keys=like.revoked_keys, store=like.store)
+
+
+def _verify(
+    signed: SignedDocument, *, trust: Trust, where: str, now: datetime | None, verifier: str
+) -> tuple[Signer, ...]:
+    try:
+        return verify_signatures(
+            signed.raw, signed.signatures, trust=trust, namespace=TRUST_FORMAT, verifier=verifier, now=now
+        )
+    except SignatureFault as fault:
+        raise SignatureFault(f"{where}: {fault.message}", hint=fault.hint) from None
+
+
+def _document(trust: Trust) -> TrustDocument:
+    assert trust.document is not None  # noqa: S101  # only called where there is one
+    return trust.document
+
+
+def _step(signed: SignedDocument, trust: Trust, *, old: tuple[Signer, ...], new: tuple[Signer, ...]) -> Step:
+    return Step(
+        version=_document(trust).version,
+        sha256=hashlib.sha256(signed.raw).hexdigest(),
+        raw=signed.raw,
+        old_signers=old,
+        new_signers=new,
+    )
