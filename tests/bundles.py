@@ -22,7 +22,15 @@ from bundler.signing import wire
 from bundler.signing.allowed_signers import parse_allowed_signers
 from bundler.signing.publickey import PublicKey
 from bundler.signing.sshsig import Sshsig, armor, signed_data
-from bundler.signing.trust import NAMESPACE, Trust
+from bundler.signing.trust import NAMESPACE, Trust, trust_in
+from bundler.signing.trustdoc import (
+    TRUST_FORMAT,
+    Person,
+    Policy,
+    SignedDocument,
+    TrustDocument,
+    parse_document,
+)
 
 HOST = host_platform()
 OTHER = Platform.parse("windows-x86_64-none" if HOST.os != "windows" else "linux-x86_64-gnu")
@@ -54,6 +62,44 @@ class Packer:
 
 
 PACKER = Packer()
+BOTH = ("root", "release")
+
+
+def make_document(
+    version=1, *, people=None, roles=None, root=1, release=1, by=None, name="plant-7", revoked=None,
+    created="2026-11-01T00:00:00Z", expires=None, policy=None, algorithms=("ssh-ed25519",),
+):  # fmt: skip
+    """Return a signed trust document.
+
+    `people` maps names to a `Packer` or a tuple of them (by default the test packer alone), `roles` names to
+    roles (by default both), `by` lists who signs it: by default everybody with the role root.
+    """
+    people = {"packer@site": PACKER} if people is None else people
+    keys = {person: own if isinstance(own, tuple) else (own,) for person, own in people.items()}
+    held = {person: (roles or {}).get(person, BOTH) for person in keys}
+    document = TrustDocument(
+        name=name, version=version, created=created, expires=expires, algorithms=algorithms,
+        signers=tuple(
+            Person(name=person, keys=tuple(one.key for one in keys[person]), roles=held[person])
+            for person in sorted(keys)
+        ),
+        root_threshold=root, release_threshold=release, revoked=tuple(sorted((revoked or {}).items())),
+        policy=policy or Policy(),
+    )  # fmt: skip
+    if by is None:
+        by = [keys[person][0] for person in sorted(keys) if "root" in held[person]]
+    return sign_document(document.to_bytes(), by=by, number=version)
+
+
+def sign_document(raw, *, by, number):
+    """Return the bytes of a document, signed by `by`, for the place `trust/NUMBER.json`."""
+    signatures = tuple(one.sign(raw, namespace=TRUST_FORMAT) for one in by)
+    return SignedDocument(raw=raw, signatures=signatures, number=number)
+
+
+def trust_by(document, **changes):
+    """Return the trust of a host on which this signed document is installed."""
+    return trust_in(parse_document(document.raw), source="trust.json", **changes)
 
 
 def archive(content, *, version=(3, 13, 5), platform=HOST):
@@ -81,8 +127,11 @@ def make_bundle(
     packers=(PACKER,),
     platforms=(HOST,),
     rows=None,
+    created="2026-11-20T00:00:00Z",
+    expires=None,
+    chain=(),
 ):
-    """Return the bytes of a bundle with archives, uv binaries and metadata."""
+    """Return the bytes of a bundle with archives, uv binaries and metadata, and with trust documents."""
     archives = [archive(small_content())] if archives is None else archives
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -113,13 +162,14 @@ def make_bundle(
         spool.mkdir()
         stored = store_all(ingredients, level="fast", spool=spool, progress=Silent())
         index = Index(
-            name=name, release="2026Q4", serial=serial, created="2026-11-20T00:00:00Z", tool="uv-bundler test",
+            name=name, release="2026Q4", serial=serial, created=created, expires=expires, tool="uv-bundler test",
             uv=("0.13.8",) if uv_for else (), platforms=platforms,
             artifacts=tuple(one.artifact for one in stored if one.artifact),
             members=tuple(one.member for one in stored),
         )  # fmt: skip
         raw = index.to_bytes()
-        return b"".join(container(raw, [one.sign(raw) for one in packers], stored, progress=Silent()))
+        signatures = [one.sign(raw) for one in packers]
+        return b"".join(container(raw, signatures, stored, chain=chain, progress=Silent()))
 
 
 def request(prefix, **changes):

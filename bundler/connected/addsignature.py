@@ -1,4 +1,4 @@
-"""`sign`: add a signature to a packed bundle; the index and the payload stay as they are."""
+"""`sign`: add a signature to a packed bundle; all other members stay as they are."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add_signature(path: Path, key: SigningKey, *, progress: Progress) -> int:
         signatures = (*signed.signatures, key.sign(signed.raw, namespace=NAMESPACE))
         progress.stage("copy and check", stored_total(index))
         with whole_file(path, mode=path.stat().st_mode & 0o777) as out:
-            for data in front(signed.raw, signatures):
+            for data in front(signed.raw, signatures, signed.chain):
                 out.write(data)
             for member in index.members:
                 out.write(ustar.header(member.path, member.size))

@@ -18,13 +18,14 @@ from bundler.core.digest import CHUNK, Digest, read_chunks
 from bundler.core.index import BLOCK_SIZE, IDENTITY, INDEX_NAME, SUMS_NAME, ZSTD, Artifact, Content, Member
 from bundler.errors import DamagedFault, SourceFault
 from bundler.offline.members import sums
-from bundler.offline.reader import signature_name
+from bundler.offline.reader import document_name, signature_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from bundler.core.progress import Progress
+    from bundler.signing.trustdoc import SignedDocument
 
 LEVELS = {"fast": 3, "default": 9, "best": 19}  # zstd's; README has what they cost and save
 _SAMPLE = 1 << 20  # bytes compressed to learn whether a file shrinks at all
@@ -152,10 +153,15 @@ def _measure(path: str, blocks: Iterator[bytes], *, encoding: str) -> Member:
 
 
 def container(
-    raw_index: bytes, signatures: Sequence[bytes], stored: Sequence[Stored], *, progress: Progress
+    raw_index: bytes,
+    signatures: Sequence[bytes],
+    stored: Sequence[Stored],
+    *,
+    chain: Sequence[SignedDocument] = (),
+    progress: Progress,
 ) -> Iterator[bytes]:
     """Yield the bytes of the bundle; raises `DamagedFault` where a stored file changed in between."""
-    yield from front(raw_index, signatures)
+    yield from front(raw_index, signatures, chain)
     progress.stage("write", sum(one.member.size for one in stored))
     for one in stored:
         yield ustar.header(one.member.path, one.member.size)
@@ -171,11 +177,19 @@ def container(
     yield ustar.END
 
 
-def front(raw_index: bytes, signatures: Sequence[bytes]) -> Iterator[bytes]:
-    """Yield the members that come before the payload: the index and its signatures."""
-    named = [(INDEX_NAME, raw_index), *((signature_name(n), one) for n, one in enumerate(signatures))]
-    for name, data in named:
-        yield ustar.header(name, len(data)) + data + ustar.padding(len(data))
+def front(
+    raw_index: bytes, signatures: Sequence[bytes], chain: Sequence[SignedDocument] = ()
+) -> Iterator[bytes]:
+    """Yield the members before the payload: the index, then trust documents, each with its signatures."""
+    yield from _signed(INDEX_NAME, raw_index, signatures)
+    for document in chain:
+        yield from _signed(document_name(document.number), document.raw, document.signatures)
+
+
+def _signed(name: str, data: bytes, signatures: Sequence[bytes]) -> Iterator[bytes]:
+    named = [(name, data), *((signature_name(n, of=name), one) for n, one in enumerate(signatures))]
+    for path, content in named:
+        yield ustar.header(path, len(content)) + content + ustar.padding(len(content))
 
 
 def write_to(stream: BinaryIO, chunks: Iterator[bytes]) -> int:
