@@ -1,0 +1,150 @@
+"""The trust document of a store: installed once with a person's word, then only ever replaced by a later one.
+
+What is written was accepted by `bundler.signing.trustwalk` before. The file appears whole or not at all, in a
+guarded folder, and never makes way for a lower version (FORMAT.md §13).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bundler.core.durable import host_faults, whole_file
+from bundler.core.fault import Fault
+from bundler.errors import LockedFault, PolicyFault, UsageFault
+from bundler.signing.guard import check_guarded
+from bundler.signing.trustdoc import TRUST_NAME, parse_document
+from bundler.signing.trustload import read_store_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bundler.signing.judging import Signer
+    from bundler.signing.trustwalk import Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """Which document a store holds: for people, and for the audit log."""
+
+    name: str
+    version: int
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.version} (sha256 {self.sha256})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a command changed in the trust store in the folder `store`, for people and for the audit log.
+
+    `before` and `after` are equal, and the rest is empty, where nothing had to be done.
+    """
+
+    store: Path
+    before: Installed | None = None
+    after: Installed | None = None
+    steps: tuple[Step, ...] = ()
+    added: tuple[Signer, ...] = ()
+    revoked: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def signers(self) -> tuple[Signer, ...]:
+        """Who signed the document that is installed now: those who count by itself."""
+        return self.steps[-1].new_signers if self.steps else ()
+
+
+def installed_in(folder: Path) -> Installed | None:
+    """Return which document the store in `folder` holds; raises as `read_store_document` does."""
+    found = read_store_document(folder)
+    return describe(found[0]) if found else None
+
+
+def describe(raw: bytes) -> Installed:
+    """Return name, version and sha256 of a document that was checked before."""
+    document = parse_document(raw)
+    return Installed(name=document.name, version=document.version, sha256=hashlib.sha256(raw).hexdigest())
+
+
+def save_document(folder: Path, raw: bytes) -> None:
+    """Install a document, which was verified before, in the store in `folder`; the same bytes are a no-op.
+
+    Raises `PolicyFault` where the store holds a later version, another name, or other bytes of this version;
+    `SignatureFault` where others can write the store; `HostFault` where it cannot be written, `LockedFault`
+    where somebody else is changing it.
+    """
+    path = folder / TRUST_NAME
+    try:
+        new = describe(raw)
+    except Fault as fault:
+        raise UsageFault(f"{path}: {fault}", hint=fault.hint) from None
+    make_folder(folder)
+    with alone_in(folder):
+        old = installed_in(folder)
+        if old == new:
+            return
+        check_replaceable(path, old, new)
+        check_guarded(folder.resolve())
+        with whole_file(path, mode=0o644) as stream:
+            stream.write(raw)
+
+
+def check_replaceable(path: Path, old: Installed | None, new: Installed) -> None:
+    """Raise `PolicyFault` where `new` may not take the place of `old`, the document in `path`."""
+    if old is None:
+        return
+    if new.name != old.name:
+        raise PolicyFault(
+            f"{path}: is of the name {old.name!r}, and a document of {new.name!r} cannot take its place",
+            hint="to believe another series, move that file away and import the new one as on the first day",
+        )
+    if new.version <= old.version:
+        found = f"version {new.version}" if new.version < old.version else "another one of the same version"
+        raise PolicyFault(
+            f"{path}: is version {old.version}, expected a later one, found {found}",
+            hint="compare the sha256 of both with their signers: uv-bundler trust list FILE",
+        )
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a store and those above it, readable by all whatever the umask."""
+    with host_faults(folder):
+        for place in reversed([folder, *folder.parents]):
+            if not place.exists():
+                place.mkdir()
+                place.chmod(0o755)
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the store in `folder` for a change: what was compared must still be there when it is replaced.
+
+    The lock is on the folder, so no file is left. Windows, and file systems that cannot lock a folder, go
+    without: there the last of two that come at the same moment wins.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    with host_faults(folder):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedFault(
+                f"{folder}: another uv-bundler is changing this trust store",
+                hint="wait until it has ended, then run the command again",
+            ) from None
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(handle)
