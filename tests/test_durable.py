@@ -53,3 +53,10 @@ def test_a_missing_folder_is_named_with_the_next_step(tmp_path):
 def test_the_file_that_an_error_names_is_the_one_that_is_shown(tmp_path):
     with pytest.raises(HostFault, match="other"), host_faults(tmp_path / "one"):
         (tmp_path / "other").read_bytes()
+
+
+def test_a_rename_that_fails_is_told_by_the_name_that_was_to_appear(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "one").write_bytes(b"")
+    with pytest.raises(HostFault, match="/folder: "), host_faults(tmp_path):
+        (tmp_path / "one").replace(tmp_path / "folder")

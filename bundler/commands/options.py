@@ -141,8 +141,11 @@ def open_bundle(path: Path) -> Iterator[BinaryIO]:
         return
     with host_faults(path):
         stream = existing_bundle(path).open("rb", buffering=0)
-    with stream:
+    try:
         yield stream
+    finally:
+        with contextlib.suppress(OSError):  # it was read and not written: nothing can be lost
+            stream.close()
 
 
 def one_of(option: str, value: str, *, known: Sequence[str]) -> str:

@@ -110,7 +110,12 @@ class Cache:
         except OSError as error:
             raise _unusable(folder, error) from error
         with lock:
-            if try_lock(lock.fileno()):
+            mine = False
+            with contextlib.suppress(
+                OSError
+            ):  # a file system without locks: a private one is right there too
+                mine = try_lock(lock.fileno())
+            if mine:
                 os.utime(lock.name)
                 yield folder / f"{name}.part"
                 return

@@ -68,7 +68,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def try_lock(handle: int) -> bool:
-    """Take the lock on an open file without waiting, or say no; closing the file gives it back."""
+    """Take the lock on an open file without waiting, or say no; closing the file gives it back.
+
+    Raises `OSError` where the file system has no locks, or the device reports an error.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -78,7 +81,7 @@ def try_lock(handle: int) -> bool:
             import fcntl
 
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):  # as POSIX and Windows say that another process has it
         return False
     return True
 
@@ -89,7 +92,7 @@ def host_faults(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        named = error.filename or path
+        named = error.filename2 or error.filename or path  # a rename or a link is about its target
         raise HostFault(f"{named}: {error.strerror or error}", hint=_next_step(error)) from None
 
 

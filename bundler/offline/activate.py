@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bundler.core.durable import host_faults, sync_folder
-from bundler.offline.prefix import make_folder
+from bundler.offline.prefix import FRESH_LINK, make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +39,7 @@ def activate(prefix: Prefix, number: int) -> None:
         if sys.platform == "win32":
             _activate_junction(prefix, number)
             return
-        fresh = prefix.root / ".current.new"
-        fresh.unlink(missing_ok=True)
+        fresh = prefix.root / FRESH_LINK
         fresh.symlink_to(os.path.join("generations", str(number)))  # noqa: PTH118  # a relative link can be moved
         fresh.replace(prefix.current)
         sync_folder(prefix.root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import stat
@@ -15,7 +16,7 @@ from bundler.core.fault import Fault
 from bundler.core.index import INDEX_NAME, MAX_INDEX_BYTES, Artifact, Index, parse_index
 from bundler.core.platforms import Platform
 from bundler.core.shapes import Key, Record, Seq, Text, Whole
-from bundler.errors import DamagedFault
+from bundler.errors import DamagedFault, HostFault
 
 if TYPE_CHECKING:
     from bundler.offline.prefix import Prefix
@@ -68,7 +69,7 @@ class Generation:
         return strictjson.dump(document)
 
     def index(self) -> Index:
-        """Read the index that this generation was unpacked from; raises `DamagedFault`."""
+        """Read the index that this generation was unpacked from; raises `DamagedFault` or `HostFault`."""
         path = self.folder / INDEX_NAME
         try:
             return parse_index(read_own(path, limit=MAX_INDEX_BYTES))
@@ -81,7 +82,10 @@ class Generation:
 
 
 def active_generation(prefix: Prefix) -> Generation | None:
-    """Return what `current` points at, or None where nothing was unpacked; raises `DamagedFault`."""
+    """Return what `current` points at, or None where nothing was unpacked.
+
+    Raises `DamagedFault` where its record is absent or wrong, `HostFault` where it cannot be read.
+    """
     if not prefix.current.is_symlink() and not prefix.current.exists():
         return None
     folder = Path(os.path.realpath(prefix.current))
@@ -114,7 +118,12 @@ def missing_file(generation: Generation, index: Index) -> str | None:
     return None
 
 
-def _broken(path: Path, error: OSError | Fault) -> DamagedFault:
+def _broken(path: Path, error: OSError | Fault) -> DamagedFault | HostFault:
+    if isinstance(error, OSError) and error.errno == errno.EIO:  # it may be whole: do not advise to remove it
+        return HostFault(
+            f"{path}: {error.strerror}",
+            hint="the device reports an error: check it (`dmesg`), then run it again",
+        )
     reason = error.strerror if isinstance(error, OSError) else str(error)
     hint = "unpack the bundle again with another --prefix, or remove the link `current` and unpack again"
     if isinstance(error, PermissionError):

@@ -16,6 +16,8 @@ from bundler.errors import HostFault, LockedFault
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+FRESH_LINK = ".current.new"  # becomes `current` by a rename
+
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
@@ -127,23 +129,36 @@ def make_folder(folder: Path) -> None:
         if folder.is_dir():
             return
         make_folder(folder.parent)
-        folder.mkdir(mode=0o755)
-        folder.chmod(0o755)
+        before = os.umask(0o022)  # in one step: a crash must not leave a folder that users cannot enter
+        try:
+            folder.mkdir(mode=0o755)
+        finally:
+            os.umask(before)
+        folder.chmod(0o755)  # what access lists of the folder above may have taken away
 
 
 @contextlib.contextmanager
 def locked(prefix: Prefix) -> Iterator[None]:
-    """Hold the prefix's lock; raises `LockedFault` where another process does."""
+    """Hold the prefix's lock; raises `LockedFault` where another process does.
+
+    Where a crash left a file that was to replace another one, that file is gone afterwards.
+    """
     make_folder(prefix.state)
     path = prefix.state / "lock"
     with host_faults(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
-        if not try_lock(handle):
+        with host_faults(path):
+            mine = try_lock(handle)
+        if not mine:
             raise LockedFault(
                 f"{path}: another uv-bundler is at work on {prefix.root}",
                 hint="wait until it has ended, then run the command again",
             )
+        with host_faults(prefix.root):
+            for left in (*prefix.state.glob(".*.tmp"), prefix.root / FRESH_LINK):
+                left.unlink(missing_ok=True)
         yield
     finally:
-        os.close(handle)
+        with contextlib.suppress(OSError):  # nothing was written to it, so nothing can be lost
+            os.close(handle)

@@ -127,11 +127,11 @@ def _write_all(handle: int, data: bytes) -> None:
 
 
 def _sync_and_close(handle: int, target: Path) -> None:
-    try:
-        with host_faults(target):
+    with host_faults(target):
+        try:
             os.fsync(handle)
-    finally:
-        os.close(handle)
+        finally:
+            os.close(handle)
 
 
 def sweep(folder: Path) -> None:
