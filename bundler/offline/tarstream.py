@@ -59,11 +59,11 @@ class TarStream:
 
     def pass_over(self, member: Member) -> None:
         """Skip the content of a member whose header was read, by seeking; read its padding."""
-        end = self._stream.seek(0, io.SEEK_END)
+        end = self._seek(0, io.SEEK_END)
         if end < self.offset + member.size:
             raise self.damaged(f"ends at byte {end} within {member.path}: the file is truncated")
         self.offset += member.size
-        self._stream.seek(self.offset)
+        self._seek(self.offset)
         self.padding(member.path, member.size)
 
     def padding(self, path: str, size: int) -> None:
@@ -100,6 +100,10 @@ class TarStream:
     def damaged(self, message: str) -> DamagedFault:
         """Return the error that says so of this archive."""
         return DamagedFault(f"{self._name}: {message}", hint=COPY_AGAIN)
+
+    def _seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        with host_faults(Path(self._name)):
+            return self._stream.seek(offset, whence)
 
     def _read(self, count: int) -> bytes:
         with host_faults(Path(self._name)):
