@@ -243,6 +243,7 @@ def test_an_allowed_signers_file_and_a_folder_that_holds_one_are_trusted(tmp_pat
 SLIPS = [
     (b"", "{path}: no key in it, expected at least one"),
     (b"# only a comment\n", "{path}: no key in it, expected at least one"),
+    (b"\n\x0c\n", "{path}:2: expected PRINCIPALS [OPTIONS] TYPE BASE64, found no principals"),
     (
         b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA",
         (

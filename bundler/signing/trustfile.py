@@ -67,7 +67,8 @@ def parse_rules(data: bytes) -> tuple[Rule, ...]:
     if not lines:
         raise Fault("no key in it, expected at least one", hint="give the public key of the packer (KEY.pub)")
     number, first = lines[0]
-    if not looks_like_key_type(first.split(None, 1)[0]):
+    words = first.split(None, 1)  # none in a line of form feeds, which is not empty all the same
+    if not words or not looks_like_key_type(words[0]):
         return parse_allowed_signers(data)
     if len(lines) > 1:
         raise Fault(
