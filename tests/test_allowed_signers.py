@@ -14,6 +14,7 @@ from softkeys import NAMESPACE, soft_key
 
 from bundler.core.fault import Fault
 from bundler.signing.allowed_signers import MAX_FILE_BYTES, Rule, parse_allowed_signers
+from bundler.signing.trustfile import parse_rules
 
 KEY = soft_key("ed25519").public
 UTC = timezone.utc
@@ -194,6 +195,19 @@ def test_a_rule_reads_back_what_it_writes(principals, namespaces, after, before)
         valid_before=before,
         line=1,
     )
+    assert one(str(rule)) == rule
+
+
+@pytest.mark.parametrize("name", ["two words", "#packer", "ssh-ed25519", "sk-x"])
+def test_a_name_that_would_read_as_something_else_is_written_in_quotes(name):
+    rule = one(f'"{name}" {KEY}')
+    assert str(rule) == f'"{name}" {KEY}'
+    assert parse_rules(f"{rule}\n".encode()) == (rule,)
+
+
+def test_a_year_before_1000_is_written_with_four_digits():
+    rule = one(f'a valid-after="02260102Z" {KEY}')
+    assert str(rule) == f'a valid-after="02260102000000Z" {KEY}'
     assert one(str(rule)) == rule
 
 

@@ -58,7 +58,8 @@ class Rule:
             )
             if value
         ]
-        principals = f'"{self.principals}"' if re.search(r"\s", self.principals) else self.principals
+        quoted = re.search(r"\s|^#", self.principals) or looks_like_key_type(self.principals)
+        principals = f'"{self.principals}"' if quoted else self.principals
         return " ".join(part for part in (principals, ",".join(options), str(self.key)) if part)
 
 
@@ -161,4 +162,4 @@ def _read_time(text: str | None, name: str) -> datetime | None:
 
 
 def _show(moment: datetime) -> str:
-    return moment.strftime("%Y%m%d%H%M%SZ")
+    return f"{moment.year:04}{moment:%m%d%H%M%SZ}"  # %Y is not four digits everywhere (glibc)
