@@ -36,7 +36,7 @@ PERSON_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}"
 
 def _parse_key(text: str) -> PublicKey:
     key = PublicKey.parse(text)
-    if str(key) != text:
+    if _bare(key) != text:
         raise Fault("expected a key as TYPE BASE64, without a comment")
     return key
 
