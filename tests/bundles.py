@@ -97,6 +97,14 @@ def sign_document(raw, *, by, number):
     return SignedDocument(raw=raw, signatures=signatures, number=number)
 
 
+def write_document(path, signed):
+    """Write a document to `path`, and its signatures beside it."""
+    path.write_bytes(signed.raw)
+    for number, signature in enumerate(signed.signatures):
+        path.with_name(f"{path.name}.{number}.sig" if number else f"{path.name}.sig").write_bytes(signature)
+    return path
+
+
 def trust_by(document, **changes):
     """Return the trust of a host on which this signed document is installed."""
     return trust_in(parse_document(document.raw), source="trust.json", **changes)

@@ -49,7 +49,7 @@ def _on_linux(monkeypatch):
 
 def test_a_whole_manifest_is_read_into_values():
     manifest = read(
-        "version: 1\nname: plant-7\nrelease: 2026Q4\nserial: 2026112001\n"
+        "version: 1\nname: plant-7\nrelease: 2026Q4\nserial: 2026112001\nvalid_days: 200\n"
         'uv: ["0.13.8", latest]\n'
         'pythons: ["3.13", {request: "3.11", patches: 2},'
         f' {{request: "cpython-3.12.7-linux-x86_64-gnu", sha256: "{ZEROS}"}}]\n'
@@ -62,6 +62,7 @@ def test_a_whole_manifest_is_read_into_values():
         "site/lab.yaml",
     )
     assert (manifest.name, manifest.release, manifest.serial) == ("plant-7", "2026Q4", 2026112001)
+    assert manifest.valid_days == 200
     assert manifest.uv == ("0.13.8", "latest")
     assert manifest.pythons == (
         PythonWish(request="3.13"),
@@ -87,6 +88,7 @@ def test_a_whole_manifest_is_read_into_values():
 def test_what_is_left_out_has_its_default():
     manifest = read(HEAD + "builds: [{path: ../python}]\n")
     assert manifest.serial is None
+    assert manifest.valid_days is None
     assert manifest.pythons == ()
     assert manifest.sources == Sources()
     assert manifest.builds == (PrefixBuild(path=Path("../python"), written="../python", platform=LINUX),)
@@ -100,7 +102,7 @@ def test_host_is_this_machine_and_stands_once_beside_its_own_name():
     assert read(with_line(5, "platforms: [windows-x86_64-none, host]")).platforms == (WINDOWS, LINUX)
 
 
-KNOWN = "expected one of version, name, release, serial, uv, pythons, platforms, sources, builds"
+KNOWN = "expected one of version, name, release, serial, valid_days, uv, pythons, platforms, sources, builds"
 URL = "expected a URL that begins with https://, http:// or file:///"
 SUFFIXES = ".tar.gz, .tgz, .tar.zst, .tar, .zip"
 REFUSED = {
@@ -154,6 +156,15 @@ REFUSED = {
         "6:9: serial: expected a whole number, found the number 1.5",
     ),
     "a serial of zero": (HEAD + "serial: 0\n", "6:9: serial: expected 1 to 9007199254740991, found 0"),
+    "no day at all": (HEAD + "valid_days: 0\n", "6:13: valid_days: expected 1 to 3660 of days, found 0"),
+    "more days than anybody keeps a host": (
+        HEAD + "valid_days: 3661\n",
+        "6:13: valid_days: expected 1 to 3660 of days, found 3661",
+    ),
+    "days as text": (
+        HEAD + 'valid_days: "200"\n',
+        "6:13: valid_days: expected a whole number of days, found the string '200'",
+    ),
     "uv as a number": (
         with_line(4, "uv: 0.13"),
         '4:5: uv: expected a string, found the number 0.13 (quote it: "0.13")',
@@ -411,6 +422,7 @@ SAME = {
     "another release": lambda text: text.replace("2026Q4", "2027Q1"),
     "another name": lambda text: text.replace("lab", "shop"),
     "a serial": lambda text: text + "serial: 7\n",
+    "an end": lambda text: text + "valid_days: 7\n",
     "a mirror": lambda text: text + "sources: {pythons: file:///srv/mirror}\n",
     "host by its name": lambda text: text.replace("host", "linux-x86_64-gnu"),
     "a request in long form": lambda text: text.replace('"3.13"', '{request: "3.13", patches: 1}'),

@@ -74,6 +74,8 @@ def test_every_key_says_what_it_is_for():
     [
         {},
         {"serial": 1},
+        {"valid_days": 1},
+        {"valid_days": 3660},
         {"uv": ["0.13.8", "latest"]},
         {"pythons": [{"request": "3.11", "patches": 2}]},
         {"pythons": [{"request": "3.12.7", "sha256": "0" * 64}]},
@@ -104,6 +106,9 @@ def test_a_good_manifest_is_taken_by_the_reader_and_by_the_schema(judge, changes
         {"release": "a\nb"},
         {"release": "x" * 81},
         {"serial": 0},
+        {"valid_days": 0},
+        {"valid_days": 3661},
+        {"valid_days": None},
         {"serial": 1.5},
         {"serial": "1"},
         {"serial": 2**53},

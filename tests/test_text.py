@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundler.core.text import counted, duration, printable, size
+from bundler.core.text import counted, duration, printable, size, span
 
 
 @given(st.text())
@@ -53,3 +53,8 @@ def test_durations_read_as_people_say_them(seconds, shown):
 @pytest.mark.parametrize(("count", "shown"), [(0, "0 files"), (1, "1 file"), (2, "2 files")])
 def test_a_noun_takes_an_s_unless_there_is_one_of_it(count, shown):
     assert counted(count, "file") == shown
+
+
+@pytest.mark.parametrize(("numbers", "shown"), [((3,), "3"), ((2, 3), "2 to 3"), ((2, 3, 4), "2 to 4")])
+def test_consecutive_numbers_are_told_by_their_ends(numbers, shown):
+    assert span(numbers) == shown

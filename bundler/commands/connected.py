@@ -1,14 +1,12 @@
-"""Commands for the machine with a network: init, keygen, lock, pack, sign, rehearse, demo.
+"""Commands for the machine with a network: init, keygen, sign, rehearse, demo; and those of `packing`.
 
 They say on stderr what they did; stdout has the path or the fingerprint that a script would want.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,7 +15,6 @@ from bundler.commands.options import (
     CacheDir,
     IndexOption,
     KeyOption,
-    Manifest,
     MirrorOption,
     Quiet,
     TrustOption,
@@ -27,14 +24,12 @@ from bundler.commands.options import (
     load_trust_option,
     one_of,
     open_bundle,
+    signing_key,
 )
 from bundler.commands.output import ask_secret, emit, is_terminal, say
+from bundler.commands.packing import lock, pack
 from bundler.commands.watch import watch
-from bundler.core.text import counted
 from bundler.errors import UsageFault
-
-if TYPE_CHECKING:
-    from bundler.signing.signer import SigningKey
 
 
 def register(app: typer.Typer) -> None:
@@ -106,155 +101,6 @@ def _new_passphrase() -> bytes:
     return first.encode()
 
 
-def lock(
-    manifest: Manifest,
-    *,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            envvar="UV_BUNDLER_LOCK",
-            readable=False,
-            help="The lock. Default: MANIFEST with .lock.",
-        ),
-    ] = None,
-    check: Annotated[
-        bool,
-        typer.Option("--check", envvar="UV_BUNDLER_CHECK", help="Only tell whether the lock is current."),
-    ] = False,
-    upgrade: Annotated[
-        bool, typer.Option("--upgrade", envvar="UV_BUNDLER_UPGRADE", help="Resolve `latest` anew.")
-    ] = False,
-    index: IndexOption = None,
-    python_mirror: MirrorOption = None,
-    cache_dir: CacheDir = None,
-    quiet: Quiet = False,
-) -> None:
-    """Resolve a manifest to exact artifacts: what will be packed, for review before it is fetched.
-
-    Example: uv-bundler lock manifests/quickstart.yaml
-    """
-    from bundler.connected.workshop import Workshop
-
-    with watch(quiet=quiet) as progress:
-        shop = Workshop.open(
-            manifest,
-            lock_path=output,
-            index=index,
-            python_mirror=python_mirror,
-            cache_dir=cache_dir,
-            progress=progress,
-        )
-        if check:
-            differences = shop.check()
-        else:
-            shop.lock(upgrade=upgrade)
-            differences = []
-    if differences:
-        for line in differences:
-            say(line)
-        raise UsageFault(
-            f"{shop.lock_path}: is not current: {counted(len(differences), 'difference')}",
-            hint=f"uv-bundler lock {manifest}, review what changed, commit it",
-        )
-    if not quiet:
-        say(f"{shop.lock_path}: is current" if check else f"{shop.lock_path}: {shop.summary()}")
-    if not check:
-        emit(f"{shop.lock_path}\n")
-
-
-def pack(
-    manifest: Manifest,
-    *,
-    output: Annotated[
-        str,
-        typer.Option("--output", "-o", envvar="UV_BUNDLER_OUTPUT", help="A file, a folder, or - for stdout."),
-    ],
-    key: Annotated[
-        Path | None,
-        typer.Option(
-            "--key",
-            envvar="UV_BUNDLER_KEY",
-            readable=False,
-            help="The signing key: a private key file, or the .pub of a key in ssh-agent.",
-        ),
-    ] = None,
-    lock_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--lock", envvar="UV_BUNDLER_LOCK", readable=False, help="The lock. Default: MANIFEST with .lock."
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", envvar="UV_BUNDLER_DRY_RUN", help="Say what would be packed; fetch no archive."
-        ),
-    ] = False,
-    level: Annotated[
-        str, typer.Option("--level", envvar="UV_BUNDLER_LEVEL", help="fast, default or best.")
-    ] = "default",
-    index: IndexOption = None,
-    python_mirror: MirrorOption = None,
-    cache_dir: CacheDir = None,
-    quiet: Quiet = False,
-) -> None:
-    """Build the bundle: lock if needed, fetch, store, sign.
-
-    \b
-    Examples:
-      uv-bundler pack manifests/quickstart.yaml -o out/ --key packer
-      uv-bundler pack manifests/quarterly.yaml -o - --dry-run
-    """  # noqa: D301  # \b keeps the examples' lines apart in the help text
-    from bundler.connected.bundlewriter import LEVELS
-    from bundler.connected.workshop import Workshop
-    from bundler.core.text import printable
-
-    one_of("--level", level, known=tuple(LEVELS))
-    target = _target(output, dry_run=dry_run)
-    with watch(quiet=quiet) as progress:
-        shop = Workshop.open(
-            manifest,
-            lock_path=lock_file,
-            index=index,
-            python_mirror=python_mirror,
-            cache_dir=cache_dir,
-            progress=progress,
-        )
-        if dry_run:
-            lines = shop.plan()
-        else:
-            signer = _signing_key(key)
-            packed = shop.pack(target, key=signer, level=level)
-    if dry_run:
-        emit("".join(printable(line) + "\n" for line in lines))
-        return
-    from bundler.connected.packing import table
-
-    if not quiet:
-        for line in table(packed):
-            say(line)
-        say(f"{packed.path or 'stdout'}: {packed.index.title}, signed by {signer.public.fingerprint}")
-        say(f"index sha256 {packed.index_sha256}")
-    if packed.path:
-        emit(f"{packed.path}\n")
-
-
-def _target(output: str, *, dry_run: bool) -> Path:
-    """Return where the bundle goes; raises `UsageFault` for a folder or a stream that is not there."""
-    if output.endswith((os.sep, os.altsep or os.sep)) and not Path(output).is_dir():
-        raise UsageFault(
-            f"{output}: no such folder, expected one for the bundle", hint=f"mkdir {output}, or name a file"
-        )
-    if output == "-" and not dry_run and (sys.stdout is None or sys.stdout.isatty()):
-        raise UsageFault(
-            "stdout: expected a pipe or a file for the bundle, found a terminal or nothing",
-            hint="name a file or a folder with -o, or add: > q4.uvb",
-        )
-    return Path(output)
-
-
 def sign(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", readable=False, help="The bundle to sign.")],
     *,
@@ -272,7 +118,7 @@ def sign(
             "stdin: expected a file to sign, which is written anew", hint="name the bundle's file"
         )
     path = existing_bundle(find_bundle(bundle))
-    signer = _signing_key(key)
+    signer = signing_key(key)
     with watch(quiet=quiet) as progress:
         count = add_signature(path, signer, progress=progress)
     if not quiet:
@@ -317,13 +163,3 @@ def demo(
     from bundler.connected.demo import run_demo
 
     run_demo(folder, index=index, python_mirror=python_mirror, cache_dir=cache_dir, tell=say)
-
-
-def _signing_key(path: Path | None) -> SigningKey:
-    from bundler.signing.signer import open_signing_key
-
-    if path is None:
-        raise UsageFault(
-            "--key: missing, expected the key to sign with", hint="make one: uv-bundler keygen packer"
-        )
-    return open_signing_key(path, ask=ask_secret if is_terminal() else None)

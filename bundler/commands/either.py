@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,7 +61,7 @@ def verify(
     """
     from bundler.core.text import counted, duration, size
     from bundler.offline.members import stored_total
-    from bundler.offline.verify import verify_bundle
+    from bundler.offline.verify import past_its_time, verify_bundle
     from bundler.signing.trust import VERIFIERS
 
     one_of("--verifier", verifier, known=VERIFIERS)
@@ -70,8 +71,13 @@ def verify(
         verified = verify_bundle(
             stream, name=bundle_name(path), trust=rules, progress=progress, verifier=verifier
         )
+    for line in past_its_time(verified, now=datetime.now(timezone.utc)):
+        say(f"warning: {bundle_name(path)}: {line}")
     if not quiet:
         index = verified.index
+        for step in verified.steps:
+            signers = dict.fromkeys(map(str, (*step.old_signers, *step.new_signers)))
+            say(f"trust document version {step.version} comes with it, signed by {', '.join(signers)}")
         say_signers(verified.signers)
         say(
             f"{bundle_name(path)}: {index.title}: every byte is as signed, "

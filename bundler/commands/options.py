@@ -16,6 +16,7 @@ from bundler.errors import UsageFault
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bundler.signing.signer import SigningKey
     from bundler.signing.trust import Trust
 
 # `readable=False` everywhere: whoever opens the file says better why it cannot be read, with the right code.
@@ -169,3 +170,15 @@ def load_trust_option(path: Path | None) -> Trust:
     from bundler.signing.trustload import load_trust, trust_path_to_read
 
     return load_trust(path or trust_path_to_read())
+
+
+def signing_key(path: Path | None) -> SigningKey:
+    """Open the key that `--key` names; a passphrase is asked for on a terminal."""
+    from bundler.commands.output import ask_secret, is_terminal
+    from bundler.signing.signer import open_signing_key
+
+    if path is None:
+        raise UsageFault(
+            "--key: missing, expected the key to sign with", hint="make one: uv-bundler keygen packer"
+        )
+    return open_signing_key(path, ask=ask_secret if is_terminal() else None)

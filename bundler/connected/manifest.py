@@ -72,14 +72,15 @@ Build = ArchiveBuild | PrefixBuild
 class Manifest:
     """What a bundle is to hold.
 
-    `uv` holds exact versions, or `latest`. `serial` is None where packing is to choose it. `digest`
-    covers what decides which artifacts the manifest resolves to, so comments, layout, labels and
-    mirrors do not change it.
+    `uv` holds exact versions, or `latest`. `serial` is None where packing is to choose it, `valid_days`
+    where the bundle is not to expire. `digest` covers what decides which artifacts the manifest resolves
+    to, so comments, layout, labels and mirrors do not change it.
     """
 
     name: str
     release: str
     serial: int | None
+    valid_days: int | None
     uv: tuple[str, ...]
     pythons: tuple[PythonWish, ...]
     platforms: tuple[Platform, ...]
@@ -152,6 +153,7 @@ def _manifest(read: dict[str, Any], path: Path) -> Manifest:
         name=read["name"],
         release=read["release"],
         serial=read["serial"],
+        valid_days=read["valid_days"],
         uv=read["uv"],
         pythons=tuple(PythonWish(**wish) for wish in read["pythons"]),
         platforms=read["platforms"],

@@ -16,6 +16,7 @@ from bundler.core.index import NAME_PATTERN
 from bundler.core.platforms import COMMON
 from bundler.core.shapes import Either, Key, Record, Seq, Text, Whole
 
+MAX_VALID_DAYS: Final = 3660  # ten years; longer is as good as not at all
 MAX_PATCHES: Final = 100  # newest patches of one request; no minor version has had 30
 MAX_UVS: Final = 32  # as many as an index may name (FORMAT.md, "Index")
 MAX_PLATFORMS: Final = 64  # the same
@@ -180,6 +181,15 @@ SHAPE = Record(
                 maximum=2**53 - 1,
                 about="The number that only grows, so that a host knows an old bundle. Default: the UTC "
                 "time of packing, YYYYMMDDhhmmss.",
+            )
+        ),
+        "valid_days": Key(
+            shape=Whole(
+                minimum=1,
+                maximum=MAX_VALID_DAYS,
+                unit="days",
+                about="For how many days after packing the bundle should be unpacked. Hosts warn after that, "
+                "or refuse it where their trust document says so. Default: it never expires.",
             )
         ),
         "uv": Key(

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from bundler.connected.bundlewriter import Ingredient, Stored, container, store_
 from bundler.core.digest import Digest
 from bundler.core.durable import host_faults, whole_file
 from bundler.core.index import MAX_INDEX_BYTES, Index
+from bundler.core.times import write_time
 from bundler.errors import UsageFault
 from bundler.signing.trust import NAMESPACE
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bundler.core.platforms import Platform
     from bundler.core.progress import Progress
     from bundler.signing.signer import SigningKey
+    from bundler.signing.trustdoc import SignedDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class Label:
     release: str
     serial: int
     created: str
+    expires: str | None
     uv: tuple[str, ...]
     platforms: tuple[Platform, ...]
 
@@ -72,16 +75,21 @@ def label(
     name: str,
     release: str,
     serial: int | None,
+    valid_days: int | None,
     uv: tuple[str, ...],
     platforms: tuple[Platform, ...],
     now: datetime,
 ) -> Label:
-    """Return the label; a serial that the manifest leaves open is the time, `YYYYMMDDhhmmss`."""
+    """Return the label; a serial that the manifest leaves open is the time, `YYYYMMDDhhmmss`.
+
+    The bundle expires `valid_days` after `now`, or never.
+    """
     return Label(
         name=name,
         release=release,
         serial=serial if serial is not None else int(now.strftime("%Y%m%d%H%M%S")),
-        created=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=write_time(now),
+        expires=write_time(now + timedelta(days=valid_days)) if valid_days else None,
         uv=uv,
         platforms=platforms,
     )
@@ -117,6 +125,7 @@ def pack(
     output: Path,
     key: SigningKey,
     level: str,
+    chain: Sequence[SignedDocument] = (),
     progress: Progress,
 ) -> Packed:
     """Store, sign and write the bundle; `output` is a file, a folder, or `-` for stdout.
@@ -140,7 +149,8 @@ def pack(
                 f"{path}: its index would have {len(raw)} bytes, expected at most {MAX_INDEX_BYTES}",
                 hint="carry less in one bundle: split the manifest, by platforms for instance",
             )
-        chunks = container(raw, [key.sign(raw, namespace=NAMESPACE)], stored, progress=progress)
+        signatures = [key.sign(raw, namespace=NAMESPACE)]
+        chunks = container(raw, signatures, stored, chain=chain, progress=progress)
         if to_stdout:
             size = _to_stdout(chunks)
         else:
@@ -168,6 +178,7 @@ def _index(marked: Label, stored: Sequence[Stored]) -> Index:
         release=marked.release,
         serial=marked.serial,
         created=marked.created,
+        expires=marked.expires,
         tool=f"uv-bundler {__version__}",
         uv=marked.uv,
         platforms=marked.platforms,

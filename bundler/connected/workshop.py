@@ -26,11 +26,14 @@ from bundler.core.text import counted, size
 from bundler.errors import SourceFault, UsageFault
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import requests
 
     from bundler.core.digest import Digest
     from bundler.core.progress import Progress
     from bundler.signing.signer import SigningKey
+    from bundler.signing.trustdoc import SignedDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +114,16 @@ class Workshop:
         lines.append(f"{size(known):>11}  in all before compression{left}")
         return lines
 
-    def pack(self, output: Path, *, key: SigningKey, level: str) -> packing.Packed:
-        """Lock where needed, fetch, build, sign and write the bundle."""
+    def pack(
+        self,
+        output: Path,
+        *,
+        key: SigningKey,
+        level: str,
+        valid_days: int | None = None,
+        chain: Sequence[SignedDocument] = (),
+    ) -> packing.Packed:
+        """Lock where needed, fetch, build, sign and write the bundle; `valid_days` overrides the manifest."""
         packing.check_output(output)
         lock, begun = self._current_lock() or self.lock(upgrade=False), time.monotonic()
         if not lock.pythons and not lock.builds:
@@ -121,6 +132,7 @@ class Workshop:
             name=self.manifest.name,
             release=self.manifest.release,
             serial=self.manifest.serial,
+            valid_days=valid_days or self.manifest.valid_days,
             uv=lock.uv,
             platforms=lock.platforms,
             now=packing.packing_time(),
@@ -137,7 +149,13 @@ class Workshop:
             ingredients = gather(lock, builds, supplies, scratch=Path(scratch))
             fetched = time.monotonic() - begun
             packed = packing.pack(
-                ingredients, marked=marked, output=output, key=key, level=level, progress=self.progress
+                ingredients,
+                marked=marked,
+                output=output,
+                key=key,
+                level=level,
+                chain=chain,
+                progress=self.progress,
             )
         return replace(packed, seconds=(("fetch", fetched), *packed.seconds))
 

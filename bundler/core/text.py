@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -36,6 +40,11 @@ def size(count: int) -> str:
 def counted(count: int, noun: str) -> str:
     """Write a count with its noun, which takes an s for more than one: `1 file`, `2 files`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def span(numbers: Sequence[int]) -> str:
+    """Write consecutive numbers by their ends: `3`, `2 to 4`."""
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
 
 
 def duration(seconds: float) -> str:

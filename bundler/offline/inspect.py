@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from bundler.core import ustar
 from bundler.core.fault import Fault
 from bundler.core.index import FORMAT, Index
-from bundler.core.text import printable, size
+from bundler.core.text import printable, size, span
 from bundler.offline.reader import BundleReader, parse_named
 from bundler.signing.sshsig import claimed_key
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def describe(stream: BinaryIO, *, name: str) -> dict[str, Any]:
     """Return what `inspect --json` prints: the index in short, and whose signatures it claims to have.
 
-    Sizes are in bytes. Raises `DamagedFault` where the front of the bundle cannot be read.
+    Sizes are in bytes; `trust` has the versions of the trust documents, as their members' names say. Raises
+    `DamagedFault` where the front of the bundle cannot be read.
     """
     reader = BundleReader(stream, name=name)
     signed = reader.read_signed_index()
@@ -32,6 +33,7 @@ def describe(stream: BinaryIO, *, name: str) -> dict[str, Any]:
         "release": index.release,
         "serial": index.serial,
         "created": index.created,
+        "expires": index.expires,
         "tool": index.tool,
         "uv": list(index.uv),
         "platforms": [str(one) for one in index.platforms],
@@ -40,6 +42,7 @@ def describe(stream: BinaryIO, *, name: str) -> dict[str, Any]:
         "stored_size": reader.payload_offset + payload + len(ustar.END),
         "index_sha256": signed.digest,
         "signatures": _signatures(signed),
+        "trust": [one.number for one in signed.chain],
         "verified": False,
     }
 
@@ -69,9 +72,11 @@ def show(described: dict[str, Any], *, as_json: bool) -> str:
         title,
         f"uv         {', '.join(described['uv'])}",
         f"platforms  {', '.join(described['platforms'])}",
+        *([f"expires    {described['expires']}"] if described["expires"] else []),
         f"size       {size(described['stored_size'])}, content {size(described['archives_size'])}",
         f"index      sha256 {described['index_sha256']}",
         *(f"signature  {one['fingerprint'] or one['fault']}" for one in described["signatures"]),
+        *([f"trust      version {span(described['trust'])} comes with it"] if described["trust"] else []),
         "",
     ]
     for one in described["artifacts"]:
