@@ -6,22 +6,19 @@ guarded folder, and never makes way for a lower version (FORMAT.md §13).
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bundler.core.durable import host_faults, whole_file
+from bundler.core.durable import whole_file
 from bundler.core.fault import Fault
-from bundler.errors import LockedFault, PolicyFault, UsageFault
+from bundler.errors import PolicyFault, UsageFault
 from bundler.signing.guard import check_guarded
+from bundler.signing.storefolder import alone_in, make_folder
 from bundler.signing.trustdoc import TRUST_NAME, parse_document
 from bundler.signing.trustload import read_store_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from bundler.signing.judging import Signer
@@ -52,7 +49,6 @@ class Change:
     after: Installed | None = None
     steps: tuple[Step, ...] = ()
     added: tuple[Signer, ...] = ()
-    revoked: tuple[tuple[str, str], ...] = ()
 
     @property
     def signers(self) -> tuple[Signer, ...]:
@@ -102,7 +98,7 @@ def check_replaceable(path: Path, old: Installed | None, new: Installed) -> None
     if new.name != old.name:
         raise PolicyFault(
             f"{path}: is of the name {old.name!r}, and a document of {new.name!r} cannot take its place",
-            hint="to believe another series, move that file away and import the new one as on the first day",
+            hint="to believe another series, move that file away, then import the other one anew",
         )
     if new.version <= old.version:
         found = f"version {new.version}" if new.version < old.version else "another one of the same version"
@@ -110,41 +106,3 @@ def check_replaceable(path: Path, old: Installed | None, new: Installed) -> None
             f"{path}: is version {old.version}, expected a later one, found {found}",
             hint="compare the sha256 of both with their signers: uv-bundler trust list FILE",
         )
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of a store and those above it, readable by all whatever the umask."""
-    with host_faults(folder):
-        for place in reversed([folder, *folder.parents]):
-            if not place.exists():
-                place.mkdir()
-                place.chmod(0o755)
-
-
-@contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold the store in `folder` for a change: what was compared must still be there when it is replaced.
-
-    The lock is on the folder, so no file is left. Windows, and file systems that cannot lock a folder, go
-    without: there the last of two that come at the same moment wins.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    with host_faults(folder):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedFault(
-                f"{folder}: another uv-bundler is changing this trust store",
-                hint="wait until it has ended, then run the command again",
-            ) from None
-        except OSError:
-            pass
-        yield
-    finally:
-        os.close(handle)

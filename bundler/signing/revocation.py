@@ -7,19 +7,18 @@ documents, until an administrator takes it out by hand.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
 
-from bundler.core.durable import host_faults
+from bundler.core.durable import host_faults, whole_file
 from bundler.core.fault import Fault
 from bundler.errors import UsageFault
 from bundler.signing.allowed_signers import decode_lines
 from bundler.signing.guard import check_guarded
 from bundler.signing.publickey import parse_fingerprint
+from bundler.signing.storefolder import alone_in, make_folder
 from bundler.signing.trustdoc import MAX_REASON
-from bundler.signing.trustfile import read_trust_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from bundler.signing.trustfile import read_rules, read_trust_file
 
 REVOKED_NAME = "revoked_keys"
 
@@ -61,3 +60,61 @@ def read_revoked(folder: Path) -> dict[str, str]:
         raise UsageFault(
             f"{where}: {fault.message}", hint="correct the line: SHA256:FINGERPRINT REASON"
         ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """A key that this machine's list names; `is_new` where it was not there before."""
+
+    path: Path
+    fingerprint: str
+    reason: str
+    is_new: bool
+
+
+def revoke(target: str, *, reason: str, folder: Path) -> Revocation:
+    """Add a key, its fingerprint or the file of its public half, to the `revoked_keys` of a store.
+
+    It takes effect at once. A key that is there already stays as it is. Raises `UsageFault`, `SignatureFault`
+    where others can write the store, `HostFault` or `LockedFault`.
+    """
+    key, why = _fingerprint(target), _one_line(reason)
+    path = folder / REVOKED_NAME
+    make_folder(folder)
+    with alone_in(folder):
+        check_guarded(folder.resolve())
+        existing = read_revoked(folder)
+        if key in existing:
+            return Revocation(path=path, fingerprint=key, reason=existing[key], is_new=False)
+        with host_faults(path):
+            old = path.read_bytes() if path.exists() else b""
+        joint = b"" if not old or old.endswith(b"\n") else b"\n"
+        with whole_file(path, mode=0o644) as stream:
+            stream.write(old + joint + f"{key} {why}\n".encode())
+    return Revocation(path=path, fingerprint=key, reason=why, is_new=True)
+
+
+def _fingerprint(target: str) -> str:
+    if target.startswith("SHA256:"):
+        try:
+            return parse_fingerprint(target)
+        except Fault as fault:
+            raise UsageFault(
+                fault.message, hint="ssh-keygen -lf KEY.pub prints it; or name KEY.pub"
+            ) from None
+    rules = read_rules(Path(target))
+    if len(rules) != 1:
+        raise UsageFault(
+            f"{target}: {len(rules)} keys, expected the one to revoke", hint="name its fingerprint, SHA256:…"
+        )
+    return rules[0].key.fingerprint
+
+
+def _one_line(reason: str) -> str:
+    stripped = reason.strip()
+    if not stripped or len(stripped) > MAX_REASON or not stripped.isprintable():
+        raise UsageFault(
+            f"--reason: expected one line of 1 to {MAX_REASON} printable characters",
+            hint='say why, such as --reason "laptop lost"',
+        )
+    return stripped

@@ -62,6 +62,12 @@ def store_folder(path: Path) -> Path:
     return path.parent if is_file and not path.is_dir() else path
 
 
+def store_to_read(path: Path) -> Path:
+    """Return what to load as the store that `path` names: its folder where a document decides there."""
+    folder = store_folder(path)
+    return folder if os.path.lexists(folder / TRUST_NAME) else path
+
+
 def load_trust(path: Path) -> Trust:
     """Load a public key, an `allowed_signers` file, a trust document, or a trust store.
 

@@ -14,10 +14,11 @@ from bundler.core.durable import host_faults, whole_file
 from bundler.core.fault import Fault
 from bundler.errors import SignatureFault, UsageFault
 from bundler.signing.guard import check_guarded
-from bundler.signing.publickey import looks_like_key_type
+from bundler.signing.publickey import looks_like_key_type, parse_fingerprint
+from bundler.signing.storefolder import alone_in, busy, make_folder
 from bundler.signing.trust import NAMESPACE, Signer
 from bundler.signing.trustfile import parse_rules, read_rules
-from bundler.signing.trustload import load_trust, store_path
+from bundler.signing.trustload import load_trust, revoked_here, store_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from bundler.signing.allowed_signers import Rule
 
-_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@:/+=-]+")  # what patterns, quotes and blanks could mean in a principal
 
 
@@ -46,6 +46,7 @@ def import_key(
     store = store_path(store)
     incoming = _incoming(source)
     _check_fingerprints(source, incoming, expect=expect)
+    _refuse_revoked(source, incoming, store=store)
     old, existing = _read_store(store)
     new = _missing(incoming, existing, store=store)
     if not expect:
@@ -83,20 +84,38 @@ def _incoming(source: Path) -> tuple[Rule, ...]:
     return tuple(rules.values())
 
 
-def _check_fingerprints(source: Path, incoming: Sequence[Rule], *, expect: Sequence[str]) -> None:
-    expected = {text.strip() for text in expect}
+def told(expect: Sequence[str]) -> frozenset[str]:
+    """Return the fingerprints that a person was told; raises `UsageFault` for one that no key can have."""
+    expected = frozenset(text.strip() for text in expect)
     for text in expected:
-        if not _FINGERPRINT.fullmatch(text):
+        try:
+            parse_fingerprint(text)
+        except Fault:
             raise UsageFault(
                 f"--expect: {text!r}, expected a fingerprint: SHA256: and 43 characters",
                 hint="ask the packer for what `uv-bundler keygen` or `ssh-keygen -lf KEY.pub` printed",
-            )
+            ) from None
+    return expected
+
+
+def _check_fingerprints(source: Path, incoming: Sequence[Rule], *, expect: Sequence[str]) -> None:
+    expected = told(expect)
     found = {rule.key.fingerprint for rule in incoming}
     if expected and (found - expected or expected - found):
         raise SignatureFault(
             f"{source}: holds {', '.join(sorted(found))}, expected {', '.join(sorted(expected))}",
             hint="this is not the key you were told of: get it again, and the fingerprint by another road",
         )
+
+
+def _refuse_revoked(source: Path, incoming: Sequence[Rule], *, store: Path) -> None:
+    revoked = revoked_here(store.parent)
+    for rule in incoming:
+        if reason := revoked.get(rule.key.fingerprint):
+            raise SignatureFault(
+                f"{source}: {rule.key.fingerprint} is revoked on this machine: {reason}",
+                hint="ask its owner for a new key; whoever knows better takes the line out of revoked_keys",
+            )
 
 
 def _ask(source: Path, new: Sequence[Rule], *, confirm: Callable[[str], bool] | None) -> None:
@@ -154,14 +173,14 @@ def _write(store: Path, old: bytes, rules: Sequence[Rule], *, added: Sequence[Ru
             f"{store}: holds lines that no key can be added to, expected an allowed_signers file",
             hint="begin each line with a name, or move the file away and import its keys",
         )
-    with host_faults(store):
-        for folder in reversed([store.parent, *store.parent.parents]):
-            if not folder.exists():
-                folder.mkdir()
-                folder.chmod(0o755)
+    make_folder(store.parent)
     check_guarded(store.parent.resolve())
-    with whole_file(store, mode=0o644) as stream:
-        stream.write(data)
+    with alone_in(store.parent):
+        with host_faults(store):
+            if (store.read_bytes() if store.exists() else b"") != old:
+                raise busy(store.parent)
+        with whole_file(store, mode=0o644) as stream:
+            stream.write(data)
 
 
 def _signer(rule: Rule) -> Signer:

@@ -7,11 +7,12 @@ before it is parsed, and then by itself. Any doubt refuses the chain as a whole.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bundler.core.fault import Fault
 from bundler.errors import SignatureFault
+from bundler.signing.judging import judge
 from bundler.signing.trust import Trust, trust_in, verify_signatures
 from bundler.signing.trustdoc import ROOT, TRUST_FORMAT, parse_document
 
@@ -68,20 +69,31 @@ def check_first(
     `confirmed` are the fingerprints that a person vouches for. Raises `SignatureFault`.
     """
     trust = _parse(signed, where=source, like=Trust(rules=(), source=source, revoked_keys=revoked_keys))
-    known = {key.fingerprint for person in _document(trust).people(ROOT) for key in person.keys}
-    if strangers := sorted(set(confirmed) - known):
+    expect_root_keys(_document(trust), confirmed, source=source)
+    vouched = replace(trust, rules=tuple(one for one in trust.rules if one.key.fingerprint in confirmed))
+    verdicts = judge(signed.raw, signed.signatures, trust=vouched, namespace=TRUST_FORMAT, now=now)
+    signers = tuple(verdict.signer for verdict in verdicts if verdict.signer)
+    needed = _document(trust).threshold(ROOT)
+    if len(signers) < needed:
+        all_signers = _verify(signed, trust=trust, where=source, now=now, verifier="builtin")
+        names = {signer.principal for signer in signers}
+        others = [str(signer) for signer in all_signers if signer.principal not in names]
         raise SignatureFault(
-            f"{source}: {', '.join(strangers)} is no key of a person with the role root, expected that it is",
+            f"{source}: confirmed are {len(signers)} of {needed} people who must have signed it; "
+            f"not confirmed: {', '.join(others)}",
+            hint="hear their fingerprints by another road too, and give each one: --expect SHA256:…",
+        )
+    return trust, _step(signed, trust, old=(), new=signers)
+
+
+def expect_root_keys(document: TrustDocument, expected: Collection[str], *, source: str) -> None:
+    """Raise `SignatureFault` where a fingerprint that a person was told is no root key of the document."""
+    known = {key.fingerprint for person in document.people(ROOT) for key in person.keys}
+    if strangers := sorted(set(expected) - known):
+        raise SignatureFault(
+            f"{source}: {', '.join(strangers)} is no key of a person with the role root in it",
             hint="this is not what you were told of: get it again, and the fingerprints by another road",
         )
-    vouched = Trust(
-        rules=tuple(rule for rule in trust.rules if rule.key.fingerprint in confirmed),
-        source=f"{source}, as far as confirmed by --expect or by you",
-        document=trust.document,
-        revoked_keys=trust.revoked_keys,
-    )
-    signers = _verify(signed, trust=vouched, where=source, now=now, verifier="builtin")
-    return trust, _step(signed, trust, old=(), new=signers)
 
 
 def check_own(

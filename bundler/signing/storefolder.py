@@ -1,0 +1,52 @@
+"""The folder of a trust store: made for all to read, and changed by one process at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from bundler.core.durable import host_faults, try_lock
+from bundler.errors import LockedFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a store and those above it, readable by all whatever the umask."""
+    with host_faults(folder):
+        for place in reversed([folder, *folder.parents]):
+            if not place.exists():
+                place.mkdir()
+                place.chmod(0o755)
+
+
+def busy(folder: Path) -> LockedFault:
+    """Return what to raise where somebody else changes the store in `folder` at this moment."""
+    return LockedFault(
+        f"{folder}: another uv-bundler is changing this trust store",
+        hint="wait until it has ended, then run the command again",
+    )
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the store in `folder` for a change: what was compared must still be there when it is replaced.
+
+    The lock is on the folder, so no file is left. Windows, and file systems that cannot lock a folder, go
+    without: there the last of two that come at the same moment wins. Raises `LockedFault` without waiting.
+    """
+    if os.name == "nt":
+        yield
+        return
+    with host_faults(folder):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            if not try_lock(handle):
+                raise busy(folder)
+        yield
+    finally:
+        os.close(handle)
