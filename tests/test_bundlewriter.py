@@ -1,13 +1,14 @@
 import io
 
 import pytest
-from bundles import HOST, PACKER, Packer, archive, make_bundle, small_content
+from bundles import HOST, PACKER, Packer, archive, make_bundle, make_document, small_content
 
 from bundler.connected import bundlewriter
 from bundler.connected.addsignature import add_signature
 from bundler.connected.bundlewriter import LEVELS, Ingredient, container, store_all
 from bundler.core.digest import Digest
 from bundler.core.index import IDENTITY, SUMS_NAME, ZSTD
+from bundler.core.platforms import Platform
 from bundler.core.progress import Silent
 from bundler.errors import DamagedFault, SourceFault, UsageFault
 from bundler.offline.reader import BundleReader
@@ -131,6 +132,20 @@ def test_a_second_signature_changes_neither_index_nor_payload(tmp_path):
                 verify_bundle(stream, name="q", trust=packer.trust, progress=Silent()).signers[0].principal
                 == packer.name
             )
+
+
+def test_a_second_signature_is_all_that_changes_in_a_bundle_with_trust_documents(tmp_path):
+    path, second = tmp_path / "q.uvb", Key(2, name="second@site")
+    chain = (make_document(2), make_document(3))
+    path.write_bytes(make_bundle(chain=chain))
+    add_signature(path, second, progress=Silent())
+    assert path.read_bytes() == make_bundle(chain=chain, packers=(PACKER, second))
+
+
+def test_a_bundle_without_documents_and_end_has_the_bytes_that_it_always_had():
+    """Its digest with uv-bundler 0.1.0, before either could be carried."""
+    data = make_bundle(archives=[], uv_for=(), platforms=(Platform.parse("linux-x86_64-gnu"),))
+    assert str(Digest.of(data)) == "8cbc6ff6bfcca01abf88dd953cb70cbc53f8cc8b149492d64684a8dde72d8a5d"
 
 
 def test_the_same_key_does_not_sign_twice(tmp_path):

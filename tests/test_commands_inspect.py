@@ -1,10 +1,22 @@
-"""`inspect`: what the contract promises of it, on a bundle that `pack` made."""
+"""`inspect`: what the contract promises of it, on a bundle that `pack` made; and what `verify` tells of trust."""
 
 import json
 import subprocess
+from dataclasses import replace
 
 import pytest
-from bundles import HOST, OTHER, archive, make_bundle, small_content
+from bundles import (
+    HOST,
+    OTHER,
+    Packer,
+    archive,
+    make_bundle,
+    make_document,
+    sign_document,
+    small_content,
+    tree,
+    write_document,
+)
 from cli import Desk, bundler, check_refusal, process
 from fakeindex import Site
 
@@ -117,3 +129,47 @@ def test_a_front_that_is_cut_is_refused(desk):
     check_refusal(
         bundler("inspect", desk.bundle, "--json"), 5, "ends at byte 900 within bundle.json", "copy the bundle"
     )
+
+
+def test_trust_documents_are_shown_by_their_numbers_unread(desk):
+    chain = tuple(sign_document(b"no document at all", by=[], number=n) for n in (3, 4, 5))
+    chain = tuple(replace(one, signatures=(b"no signature",)) for one in chain)
+    desk.bundle.write_bytes(make_bundle(chain=chain))
+    assert inspected(desk.bundle)["trust"] == [3, 4, 5]
+    assert inspected(desk.bundle)["stored_size"] == desk.bundle.stat().st_size
+    shown = bundler("inspect", desk.bundle).stdout.splitlines()
+    assert "trust      version 3 to 5 comes with it" in shown
+
+
+def test_a_bundle_without_trust_documents_says_none(desk):
+    assert inspected(desk.bundle)["trust"] == []
+    assert "trust " not in bundler("inspect", desk.bundle).stdout
+
+
+def test_verify_tells_which_documents_it_walked_and_who_signed_them(desk):
+    ann, bob = Packer(1, "ann"), Packer(2, "bob")
+    first = make_document(1, people={"ann": ann})
+    second = make_document(2, people={"bob": bob}, by=[ann, bob])
+    third = make_document(3, people={"bob": bob})
+    desk.bundle.write_bytes(make_bundle(packers=(bob,), chain=(second, third)))
+    trust = write_document(desk.folder / "trust.json", first)
+    before = tree(desk.folder)
+    done = bundler("verify", desk.bundle, "--trust", trust)
+    assert (done.code, done.stdout) == (0, "")
+    by_ann, by_bob = f"ann with {ann.key.fingerprint}", f"bob with {bob.key.fingerprint}"
+    assert done.stderr.splitlines()[:3] == [
+        f"uv-bundler: trust document version 2 comes with it, signed by {by_ann}, {by_bob}",
+        f"uv-bundler: trust document version 3 comes with it, signed by {by_bob}",
+        f"uv-bundler: signed by {by_bob}",
+    ]
+    assert tree(desk.folder) == before
+
+
+def test_verify_says_who_is_missing_by_the_newest_document(desk):
+    ann, bob = Packer(1, "ann"), Packer(2, "bob")
+    first = make_document(1, people={"ann": ann})
+    second = make_document(2, people={"ann": ann, "bob": bob}, release=2, by=[ann, bob])
+    desk.bundle.write_bytes(make_bundle(packers=(ann,), chain=(second,)))
+    done = bundler("verify", desk.bundle, "--trust", write_document(desk.folder / "trust.json", first))
+    message = "signed by 1 of 2 people, expected 2 with the role release in trust/2.json (plant-7 version 2)"
+    check_refusal(done, 3, f"{desk.bundle}: {message}", "ask bob to sign it")

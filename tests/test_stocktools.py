@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bundles import PACKER, archive, make_bundle, small_content
+from bundles import PACKER, archive, make_bundle, make_document, small_content
 from conftest import SHARED
 
 from bundler.core.platforms import Platform, host_platform
@@ -16,6 +16,7 @@ from bundler.offline.isolation import without_network
 from bundler.signing.keygen import generate
 from bundler.signing.signer import open_signing_key
 from bundler.signing.trust import NAMESPACE
+from bundler.signing.trustdoc import TRUST_FORMAT
 
 FORMAT = (Path(__file__).parents[1] / "bundler" / "FORMAT.md").read_text(encoding="utf-8")
 SECTION = FORMAT.split("\n## 1. Container\n", 1)[1].split("\n## 2.", 1)[0]
@@ -66,6 +67,27 @@ def test_the_recipe_checks_a_bundle(desk, bundle):
     sums = [line for line in files if line.startswith("payload/")]
     assert len(sums) == 5
     assert all(line.endswith(": OK") for line in sums)
+
+
+def test_the_recipe_checks_a_bundle_that_carries_trust_documents(desk):
+    folder = desk(make_bundle(chain=(make_document(2), make_document(3))))
+    done = sh(RECIPE, folder)
+    assert done.returncode == 0, done.stderr
+    assert sorted(one.name for one in (folder / "trust").iterdir()) == [
+        "2.json", "2.json.sig", "3.json", "3.json.sig",
+    ]  # fmt: skip
+
+
+def test_ssh_keygen_checks_a_trust_document_that_a_bundle_carries(desk):
+    folder = desk(make_bundle(chain=(make_document(2),)))
+    (folder / "root_signers").write_text(PACKER.line.replace(NAMESPACE, TRUST_FORMAT) + "\n")
+    script = (
+        "tar -xf q4.uvb; ssh-keygen -Y verify -f root_signers -I packer@site "
+        f"-n {TRUST_FORMAT} -s trust/2.json.sig < trust/2.json"
+    )
+    done = sh(script, folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f'Good "{TRUST_FORMAT}" signature for packer@site with ED25519 key ')
 
 
 def test_compressed_members_open_with_zstd_to_the_digest_in_the_index(desk, bundle):
