@@ -240,7 +240,7 @@ class Table:
         if not isinstance(value, dict):
             raise Fault(f"expected a mapping, found {found(value)}", path=at)
         if not self.min_items <= len(value) <= self.max_items:
-            raise Fault(f"expected {self.min_items} to {self.max_items} keys, found {len(value)}", path=at)
+            raise Fault(f"expected {self.min_items} to {self.max_items} entries, found {len(value)}", path=at)
         if self.name:
             for name in value:
                 self.name.read(name, at)

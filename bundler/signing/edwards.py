@@ -15,6 +15,7 @@ _D = -121665 * pow(121666, -1, _P) % _P
 _Y8 = int.from_bytes(
     bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"
 )
+ORDER = 2**252 + 27742317777372353535851937790883648493  # of the group: RFC 8032 §5.1
 _SMALL_ORDER = frozenset({0, 1, _P - 1, _Y8, _P - _Y8})
 
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from bundler.core.fault import Fault
 from bundler.signing import wire
-from bundler.signing.edwards import check_point
+from bundler.signing.edwards import ORDER, check_point
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +105,9 @@ class _Ed25519:
         body.end("signature")
         if len(raw) != 64:
             raise Fault(f"expected an Ed25519 signature of 64 bytes, found {len(raw)}")
+        # RFC 8032 §5.1.7. ssh-keygen before OpenSSH 10.4 takes it: anybody can write that second form.
+        if int.from_bytes(raw[32:], "little") >= ORDER:
+            raise Fault("expected an Ed25519 signature in its one form, found a number beyond the order")
         return _guarded(algorithm, lambda message: self.key.verify(raw, message))
 
 

@@ -56,7 +56,7 @@ _PERSON = Record(
 _PERSON_NAME = Text(what="a name of letters, digits and ._@+-", pattern=PERSON_PATTERN, max_chars=64)
 _FINGERPRINT = Text(max_chars=50, parse=parse_fingerprint)
 _REASON = Text(what="a reason", pattern=r"(?s:.+)", max_chars=MAX_REASON)
-_COUNT = Whole(minimum=1, maximum=MAX_SIGNERS, unit="people")
+_COUNT = Whole(minimum=1, maximum=MAX_SIGNERS)
 SHAPE = Record(
     keys={
         "format": Key(shape=Text(options=(TRUST_FORMAT,)), required=True),
