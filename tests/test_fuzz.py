@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bundler.core import decode, index, strictjson, ustar
-from bundler.offline import reader, verify
+from bundler.offline import reader, tarstream, verify
 from bundler.signing import allowed_signers, publickey, schemes, trustdoc, trustwalk
 
 RUN = Path(__file__).parent / "fuzz" / "run.py"
@@ -98,8 +98,21 @@ def anybody(*_arguments, **_options):
     return (reader.verify_signatures,)
 
 
+def unseen_padding(self, path, size):
+    """Read what should be zeros."""
+    self.exactly(-size % ustar.BLOCK, what=path)
+
+
+def unseen_header(self, member):
+    """Read what should be the member's header."""
+    self.exactly(ustar.BLOCK, what=member.path)
+
+
 DEFECTS = [  # a target, and a check that is taken out of the reader
     ("container", reader, "verify_signatures", anybody),
+    ("container", tarstream.TarStream, "padding", unseen_padding),
+    ("container", tarstream.TarStream, "expect_header", unseen_header),
+    ("container", tarstream.TarStream, "expect_end", nothing),
     ("signed", index, "check_distinct", nothing),
     ("signed", verify, "check_sums", nothing),
     ("signed", decode, "_check_frame", nothing),

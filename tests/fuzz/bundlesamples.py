@@ -36,6 +36,7 @@ def bundles():
         "no-signature": by(),
         "no-armor": by(b"signed, honestly"),
         "no-other": b"".join(front(raw.replace(b'"serial": 7', b'"serial": 8'), [PACKER.sign(raw)])) + rest,
+        "no-padding": whole[: header + size] + b"x" + whole[header + size + 1 :],
         "no-end": whole[: -ustar.BLOCK],
         "no-more": whole + b"\0",
         "no-header": whole[:300],

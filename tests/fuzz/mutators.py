@@ -160,7 +160,9 @@ def member_level(data: bytes, rng: random.Random) -> bytes:
         return byte_level(data, rng)
     number, other = rng.randrange(len(members)), rng.randrange(len(members))
     header, content = members[number]
-    kind = rng.randrange(7)
+    kind = rng.randrange(8)
+    if kind == 7:
+        return byte_level(data, rng)
     if kind == 0:
         del members[number]
     elif kind == 1:
