@@ -203,6 +203,16 @@ def test_documents_after_the_list_of_sums_are_refused():
         verified(moved, trust=trust_by(THIRD))
 
 
+def test_a_list_of_sums_of_another_size_than_the_index_says_is_refused():
+    members, rest = front_of(BUNDLE)
+    size = int(rest[124:135], 8)
+    for wrong in (size - 1, size + 1):
+        with pytest.raises(
+            DamagedFault, match=f"expected SHA256SUMS of {size} bytes as in the index, found {wrong}"
+        ):
+            verified(packed(members, ustar.header("SHA256SUMS", wrong) + rest[ustar.BLOCK :]))
+
+
 def test_documents_at_the_end_are_refused():
     members, rest = front_of(BUNDLE)
     moved = packed(members[:3], rest[:-1024]) + packed(members[3:], rest[-1024:])

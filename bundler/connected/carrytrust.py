@@ -70,7 +70,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
                 f"{path}: no .json file in it, expected trust documents", hint="name the documents themselves"
             )
         files += inside
-    return list(dict.fromkeys(files))
+    return files
 
 
 def _follow(trust: Trust | None, one: SignedDocument, *, path: Path) -> Trust:
