@@ -1,5 +1,6 @@
 """Trust documents for a bundle: found and ordered, and only such that a host can walk."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -152,7 +153,9 @@ def test_pack_carries_them_and_says_so(folder):
 
 def test_pack_takes_them_from_the_variable(folder):
     (folder.parent / "site").mkdir()
-    done = Site(folder.parent / "site").pack(UV_BUNDLER_CARRY_TRUST=f"{folder}/10.json:{folder}/9.json")
+    done = Site(folder.parent / "site").pack(
+        UV_BUNDLER_CARRY_TRUST=f"{folder / '10.json'}{os.pathsep}{folder / '9.json'}"
+    )
     assert "carries the trust document, version 9 to 10" in done.stderr
 
 
