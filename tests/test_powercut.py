@@ -1,0 +1,174 @@
+"""Power cuts at every moment of an unpack, on real file systems; and that the judge of them sees mistakes.
+
+A process that is killed (`test_hosts.py`) leaves all that it wrote; a power cut leaves what was synced.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from cli import environment, tree
+from powercut import FILE_SYSTEMS, MUTANT, Disk, missing
+from powercut_mutant import MISTAKES, NO_EFFECT
+from powercut_site import LOST, Site
+
+EVERY = pytest.mark.parametrize("kind", FILE_SYSTEMS, ids=lambda one: one.name)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder whose images are gone afterwards: hundreds of them would stay."""
+    yield tmp_path
+    for image in tmp_path.glob("*.img"):
+        image.unlink()
+
+
+def make_disk(folder, kind, *programs, used=True):
+    """Return a file system whose prefix has an old generation, or none; skip the test where it cannot be made."""
+    if why := missing(kind, *programs):
+        pytest.skip(why)
+    try:
+        return Disk(folder, kind, used=used)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"needs to make and mount a {kind.name}: {error.stderr.decode().strip()}")
+
+
+def judged(disk, cuts):
+    """Return what was wrong at which call, after telling how much was looked at."""
+    bad, different = disk.judge(cuts), len({one.disk for one in cuts})
+    print(f"{disk.kind.name}: {len(cuts)} moments, {different} different disks, {len(bad)} bad")  # noqa: T201  # for -rP
+    return [(cut.call, why) for cut, why in bad]
+
+
+@pytest.mark.slow
+@EVERY
+@pytest.mark.parametrize("used", [True, False], ids=["over another one", "the first one"])
+def test_a_power_cut_anywhere_leaves_the_old_state_or_the_new_one(folder, kind, used):
+    disk = make_disk(folder, kind, used=used)
+    cuts = disk.cuts(disk.start)
+    assert judged(disk, cuts) == []
+    assert len(cuts) > 40  # of a run that syncs two dozen files and folders
+    assert len({one.disk for one in cuts}) > 5
+
+
+@pytest.mark.slow
+@EVERY
+def test_a_power_cut_while_the_next_run_mends_what_the_first_one_left_is_no_worse(folder, kind):
+    disk = make_disk(folder, kind)
+    (before_switch,) = [one for one in disk.cuts(disk.start) if one.call.startswith("symlink(")]
+    with disk.mounted(before_switch.disk):
+        assert str((disk.site.prefix / "current").readlink()) == "generations/1"
+        assert (disk.site.prefix / "generations" / "2").is_dir()
+    assert judged(disk, disk.cuts(before_switch.disk)) == []
+
+
+SEEN_BY = {
+    "no_sync": LOST,
+    "no_file_sync": "the files of generations/2 are not those of its bundle",
+    "no_folder_sync": LOST,
+    "switch_first": "the mark is 1 and generations/2 is active",
+}
+
+
+@pytest.mark.slow
+@EVERY
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_seen(folder, kind, mistake):
+    disk = make_disk(folder, kind)
+    bad = judged(disk, disk.cuts(disk.start, mistake=mistake))
+    assert any(SEEN_BY[mistake] in why for _, why in bad)
+
+
+@pytest.mark.slow
+@EVERY
+def test_syncs_that_a_library_swallows_are_seen(folder, kind):
+    disk = make_disk(folder, kind, "eatmydata")
+    bad = judged(disk, disk.cuts(disk.start, before=("eatmydata",)))
+    assert any(LOST in why for _, why in bad)
+
+
+# --- the judge and the mistakes themselves, everywhere ----------------------------------------------------------
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A prefix where the new bundle was unpacked over the old one."""
+    done = Site(tmp_path, tmp_path / "p", used=True)
+    assert done.unpack(done.bundle).code == 0
+    done.take_as_done()
+    return done
+
+
+def cut_file(prefix):
+    next((prefix / "current").glob("mirror/*/*")).write_bytes(b"")
+
+
+def old_mark(prefix):
+    (prefix / "state" / "serials.json").unlink()
+
+
+def old_generation(prefix):
+    (prefix / "generations" / "1" / "uv.toml").unlink()
+
+
+def no_current(prefix):
+    (prefix / "current").unlink()
+
+
+def wrong_current(prefix):
+    (prefix / "current").unlink()
+    (prefix / "current").symlink_to("generations/9")
+
+
+def not_switched(prefix):
+    (prefix / "current").unlink()
+    (prefix / "current").symlink_to("generations/1")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="current is no symbolic link on Windows")
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (cut_file, "the files of generations/2 are not those of its bundle"),
+        (old_mark, "the mark is 0 and generations/2 is active"),
+        (old_generation, "the old generation has changed"),
+        (no_current, "there is no current"),
+        (wrong_current, "current leads to generations/9"),
+    ],
+)
+def test_the_judge_names_what_a_host_cannot_live_with(site, damage, found):
+    assert site.faults(done=True) == []
+    damage(site.prefix)
+    assert site.faults() == [found]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="current is no symbolic link on Windows")
+def test_the_old_state_is_good_until_the_command_has_ended_well(site):
+    not_switched(site.prefix)
+    assert site.faults() == []
+    assert site.faults(done=True) == [LOST]
+
+
+def test_the_judge_sees_what_a_rerun_leaves_lying_about(site):
+    assert site.faults_after_rerun() == []
+    (site.prefix / "state" / "left").touch()
+    assert site.faults_after_rerun() == ["again: stray ['state/left'], lost []"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the mistakes are made for Linux")
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_takes_effect_and_says_so_where_it_does_not(tmp_path, mistake):
+    site = Site(tmp_path, tmp_path / "p", used=True)
+
+    def run():
+        words = [sys.executable, MUTANT, mistake, *map(str, site.words(site.bundle))]
+        return subprocess.run(words, env=environment(), capture_output=True, check=False)
+
+    first = run()
+    assert first.returncode == 0, first.stderr.decode()
+    before = tree(site.prefix / "generations")
+    assert run().returncode == NO_EFFECT  # nothing to do is nothing to do wrong
+    assert tree(site.prefix / "generations") == before
