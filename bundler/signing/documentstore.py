@@ -79,7 +79,7 @@ def save_document(folder: Path, raw: bytes) -> None:
     try:
         new = describe(raw)
     except Fault as fault:
-        raise UsageFault(f"{path}: {fault}", hint=fault.hint) from None
+        raise UsageFault(f"{path}: {fault}", hint=fault.hint or "get it from its source again") from None
     make_folder(folder)
     with alone_in(folder):
         old = installed_in(folder)

@@ -150,7 +150,7 @@ def _checked(path: Path, signed: SignedDocument) -> bytes:
     try:
         parse_document(signed.raw)
     except Fault as fault:
-        raise UsageFault(f"{path}: {fault}", hint=fault.hint) from None
+        raise UsageFault(f"{path}: {fault}", hint=fault.hint or "get it from its source again") from None
     return signed.raw
 
 
