@@ -179,7 +179,10 @@ def _digest(member: Any, piece: bytes, block: int) -> None:
 
 
 def _plain(stored: bytes) -> bytes:
+    """Return what `stored` holds, where that is a frame of at most 64 KiB; else `stored` itself."""
     try:
-        return zstandard.ZstdDecompressor().decompress(stored, max_output_size=1 << 16)
+        if zstandard.frame_content_size(stored) <= 1 << 16:  # or zstandard asks for whatever the frame says
+            return zstandard.ZstdDecompressor().decompress(stored, max_output_size=1 << 16)
     except zstandard.ZstdError:
-        return stored
+        pass
+    return stored
