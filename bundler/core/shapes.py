@@ -168,9 +168,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A mapping with known keys; any other key is refused, with the nearest known one."""
+    """A mapping with known keys; others are refused, with the nearest known one, or passed over."""
 
     keys: Mapping[str, Key]
+    others: bool = False
     about: str = ""
 
     def read(self, value: object, at: KeyPath = ()) -> dict[str, Any]:
@@ -178,7 +179,7 @@ class Record:
         if not isinstance(value, dict):
             raise Fault(f"expected a mapping, found {found(value)}", path=at)
         for name in value:
-            if name not in self.keys:
+            if name not in self.keys and not self.others:
                 near = nearest(str(name), self.keys)
                 raise UnknownKey(
                     f"unknown key, expected one of {', '.join(self.keys)}",
@@ -198,7 +199,7 @@ class Record:
         described: dict[str, Any] = {
             "type": "object",
             "properties": {name: key.shape.schema() for name, key in self.keys.items()},
-            "additionalProperties": False,
+            "additionalProperties": self.others,
         }
         if required := [name for name, key in self.keys.items() if key.required]:
             described["required"] = required
