@@ -358,11 +358,13 @@ def test_an_export_says_which_form():
     check_refusal(
         bundler("trust", "export", "trust.json"), 2, "no form was named, expected --allowed-signers"
     )
-    check_refusal(
-        bundler("trust", "list", "trust.json", "--store", "store"),
-        2,
-        "a file and --store, expected one of them",
-    )
+
+
+@pytest.mark.usefixtures("site")
+def test_a_file_that_is_named_comes_before_the_store_of_a_variable():
+    two()
+    done = ok("trust", "list", "trust.json", UV_BUNDLER_STORE="none")
+    assert done.stdout.startswith("trust      plant-7 version 1")
 
 
 @pytest.mark.parametrize(("answers", "code"), [((b"y\n", b"y\n"), 0), ((b"y\n", b"n\n"), 3)])

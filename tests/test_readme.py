@@ -36,6 +36,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 _FENCE = re.compile(r"(?:<!-- (run|file): (\S+) -->\n)?^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FENCES = _FENCE.findall(README)
+_PRINT = re.compile(r"^SHA256:\S{43}$", re.MULTILINE)
 OFFLINE_ROLES = ("admin", "user", "stock")
 UV = "0.13.8"
 
@@ -104,7 +105,7 @@ class Site:
             "UV_BUNDLER_PREFIX": f"{folder}/opt/uv-bundler",
             "UV_BUNDLER_LEVEL": "fast",
             "UV_BUNDLER_STORE": f"{folder}/etc/uv-bundler/allowed_signers",
-            "UV_BUNDLER_TRUST": f"{folder}/etc/uv-bundler/allowed_signers",
+            "UV_BUNDLER_TRUST": f"{folder}/etc/uv-bundler",
         }
 
     def adapt(self, text):
@@ -124,8 +125,9 @@ class Site:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        if found := re.search(r"^SHA256:\S{43}$", done.stdout, re.MULTILINE):
-            self.env["FINGERPRINT"] = found[0]
+        made = zip(re.findall(r"keygen (\S+)", script), _PRINT.findall(done.stdout), strict=False)
+        for name, fingerprint in made:
+            self.env["FINGERPRINT"] = self.env[name.upper().replace("-", "_")] = fingerprint
         return done
 
 
@@ -142,6 +144,7 @@ def site(tmp_path_factory):
     folder, own = tmp_path_factory.mktemp("readme"), host_build()
     for name in (
         "packer",
+        "second",
         "desk",
         "admin",
         "user",
@@ -172,7 +175,7 @@ def shape(line):
     line = re.sub(r"SHA256:\S+", "SHA256:X", line)
     line = re.sub(r"\b[0-9a-f]{16,64}\b", "X", line)
     line = re.sub(
-        r"(\S*(/media/usb|/opt/uv-bundler|/usb|/etc|/packer|/admin|/user)|~)(?=[/:\s]|$)", "P", line
+        r"(\S*(/media/usb|/opt/uv-bundler|/usb|/etc|/packer|/second|/admin|/user)|~)(?=[/:\s]|$)", "P", line
     )
     line = re.sub(r"\b\d[\d.]*( min \d+)? (B|KiB|MiB|GiB|s|ms)\b|\b\d[\d.]*(ms|s|MiB)\b", "N", line)
     return re.sub(r"\s+", " ", re.sub(r"\d[\d.]*", "9", line)).strip()

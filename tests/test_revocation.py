@@ -133,6 +133,15 @@ def test_a_list_that_others_can_write_is_refused_and_left_alone(store):
         place.chmod(mode & 0o755)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes")
+def test_no_list_is_begun_in_a_folder_that_others_can_write(store):
+    store.mkdir(parents=True)
+    store.chmod(0o777)
+    with pytest.raises(SignatureFault, match="lets others write the trust store"):
+        revoke(ANNA.fingerprint, reason="lost", folder=store)
+    assert list(store.iterdir()) == []
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a folder cannot be locked there")
 def test_two_do_not_change_the_list_at_once(store):
     revoke(ANNA.fingerprint, reason="lost", folder=store)

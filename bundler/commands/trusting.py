@@ -31,7 +31,7 @@ _File = Annotated[
     typer.Argument(
         metavar="[FILE]",
         readable=False,
-        help="A key, an allowed_signers file or a trust document. Default: this machine's trust store.",
+        help="A key, an allowed_signers file or a trust document. Default: the trust store.",
     ),
 ]
 trustmaking.register(app)
@@ -122,7 +122,7 @@ def list_trusted(source: _File = None, *, store: _Store = None) -> None:
 
 
 def _named(source: Path | None, store: Path | None) -> tuple[Trust, bytes | None, list[str]]:
-    """Return what a file or a store says, the bytes of its document, and how far that is signed."""
+    """Return what a file, else a store says, the bytes of its document, and how far that is signed."""
     from bundler.signing.trustload import (
         is_document,
         load_trust,
@@ -137,8 +137,6 @@ def _named(source: Path | None, store: Path | None) -> tuple[Trust, bytes | None
         trust = load_trust(store_to_read(store) if store else trust_path_to_read())
         found = read_store_document(trust.store) if trust.store and trust.document else None
         return trust, found[0] if found else None, []
-    if store is not None:
-        raise UsageFault(f"{source}: a file and --store, expected one of them", hint="leave one of them out")
     from bundler.signing.trust import trust_in
     from bundler.signing.trustfile import read_trust_file
     from bundler.signing.trustsign import read_document, tally
