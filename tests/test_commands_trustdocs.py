@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bundles import PACKER, make_bundle, tree
+from bundles import PACKER, Packer, make_bundle, make_document, tree
 from cli import bundler, check_refusal, command, environment
 
 SITE = ("anna", "ben", "carl")
@@ -388,6 +388,26 @@ def test_a_person_at_a_terminal_is_asked_about_each_signer(site, answers, code):
     os.close(ours)
     assert (running.returncode, stdout) == (code, b"")
     assert Path("store").exists() == (code == 0)
+
+
+def test_hostile_words_in_a_document_reach_no_terminal(site):
+    hostile = "\x1b[2J\u202elost\nall is well"
+    signed = make_document(1, people={"packer": PACKER}, revoked={site["ben"]: hostile})
+    Path("t.json").write_bytes(signed.raw)
+    Path("t.json.sig").write_bytes(signed.signatures[0])
+    done = ok("trust", "list", "t.json")
+    assert f"revoked    {site['ben']}  \\x1b[2J\\u202elost\\nall is well\n" in done.stdout
+    ok("trust", "import", "t.json", "--store", "store", "--expect", PACKER.key.fingerprint)
+    done = bundler("verify", bundle("ben"), "--trust", "store")
+    assert done.code == 0
+    Path("store/trust.json").write_bytes(
+        make_document(1, people={"anna": Packer(7)}, revoked={site["ben"]: hostile}).raw
+    )
+    check_refusal(
+        bundler("verify", "q4.uvb", "--trust", "store"),
+        3,
+        "its key is revoked: \\x1b[2J\\u202elost\\nall is well",
+    )
 
 
 def test_one_person_with_one_key_needs_none_of_this(site):

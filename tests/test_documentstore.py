@@ -124,6 +124,15 @@ def test_two_do_not_change_a_store_at_once(store):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a folder cannot be locked there")
+def test_what_a_killed_run_left_is_removed_by_the_next_and_nothing_else(store):
+    save_document(store, raw(1))
+    for name in (".trust.json.x1.tmp", ".revoked_keys.y2.tmp", ".mine.tmp", "trust.json.sig"):
+        (store / name).write_bytes(b"x")
+    save_document(store, raw(2))
+    assert sorted(one.name for one in store.iterdir()) == [".mine.tmp", "trust.json", "trust.json.sig"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder cannot be locked there")
 def test_where_a_folder_cannot_be_locked_one_goes_without(store, monkeypatch):
     def no_locks(_):
         raise OSError(38, "Function not implemented")

@@ -31,9 +31,18 @@ def busy(folder: Path) -> LockedFault:
     )
 
 
+def _sweep(folder: Path) -> None:
+    """Remove what a run that was killed has left of files that were to appear; nobody else writes now."""
+    for name in ("trust.json", "allowed_signers", "revoked_keys"):
+        for stray in folder.glob(f".{name}.*.tmp"):
+            stray.unlink()
+
+
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold the store in `folder` for a change: what was compared must still be there when it is replaced.
+
+    What an earlier run that was killed has left of its writing is removed.
 
     The lock is on the folder, so no file is left. Windows, and file systems that cannot lock a folder, go
     without: there the last of two that come at the same moment wins. Raises `LockedFault` without waiting.
@@ -47,6 +56,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             if not try_lock(handle):
                 raise busy(folder)
+            _sweep(folder)
         yield
     finally:
         os.close(handle)
