@@ -83,3 +83,10 @@ def test_a_word_of_megabytes_is_compared_with_nothing(monkeypatch):
     with pytest.raises(Fault, match="unknown key, expected one of") as caught:
         Record(keys={"name": Key(shape=Flag())}).read({"name" * (1 << 20): True})
     assert caught.value.hint is None
+
+
+def test_a_record_with_others_passes_over_what_it_does_not_know():
+    shape = Record(keys=SHAPE.keys, others=True)
+    assert shape.read({"name": "abc", "colour": 1}) == SHAPE.read({"name": "abc"})
+    assert shape.schema()["additionalProperties"] is True
+    assert SHAPE.schema()["additionalProperties"] is False
