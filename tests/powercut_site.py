@@ -51,7 +51,7 @@ class Site:
             target = (self.prefix / "current").readlink()
         except OSError:
             gone = ["there is no current"] if self.old else []
-            return [*gone, LOST] if done else gone
+            return [*gone, LOST] if done else [*gone, *self._log_faults(active=1)]
         found = []
         active = self.prefix / target
         if not re.fullmatch(r"generations/\d+", str(target)) or not active.is_dir():
@@ -63,6 +63,7 @@ class Site:
             found.append("the old generation has changed")
         if self._mark() < (1 if is_old else 2):
             found.append(f"the mark is {self._mark()} and {target} is active")
+        found += self._log_faults(active=1 if is_old else 2, done=done)
         if done and (is_old or found):
             found.append(LOST)
         return found
@@ -94,6 +95,23 @@ class Site:
         names = [str(path.relative_to(self.prefix)) for path in self.prefix.rglob("*")]
         first = r"generations/(?!1$)\d+" if self.old is not None else r"generations/\d+"
         return Counter(re.sub(first, "generations/new", one) for one in names if not inner.match(one))
+
+    def _log_faults(self, *, active: int, done: bool = False) -> list[str]:
+        """Say what the audit log does not tell of the bundle with the serial `active`, or of a command that is `done`."""
+        log = self.prefix / "state" / "log.jsonl"
+        if not log.exists():
+            wanted = "state/log.jsonl" in self.layout and (done or self.old or active == 2)
+            return ["there is no log"] if wanted else []
+        shown = bundler("log", log, "--json")
+        if shown.code:
+            return [f"log: {shown.stderr}"]
+        entries = [json.loads(line) for line in shown.stdout.splitlines()]
+        found = []
+        if active == 2 and not any(one.get("bundle", {}).get("serial") == 2 for one in entries):
+            found.append("the log does not tell of the active bundle")
+        if done and (not entries or entries[-1]["outcome"] not in {"done", "nothing"}):
+            found.append("the log does not tell of the end")
+        return found
 
     def _mark(self) -> int:
         try:
