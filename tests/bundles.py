@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import tempfile
+from dataclasses import fields
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,7 +18,9 @@ from bundler.core.metadata import Row, dump_rows
 from bundler.core.platforms import Platform, host_platform
 from bundler.core.progress import Silent
 from bundler.core.uvnames import cache_name, mirror_path, own_build_url
-from bundler.offline.unpack import Request, unpack
+from bundler.offline.deciding import Request
+from bundler.offline.policy import Wish
+from bundler.offline.unpack import unpack
 from bundler.signing import wire
 from bundler.signing.allowed_signers import parse_allowed_signers
 from bundler.signing.publickey import PublicKey
@@ -182,7 +185,10 @@ def make_bundle(
 
 def request(prefix, **changes):
     """Return what an administrator asks for, trusting the test packer."""
-    return Request(**({"prefix": prefix, "trust": PACKER.trust, "host": HOST} | changes))
+    wishes = {one.name: changes.pop(one.name) for one in fields(Wish) if one.name in changes}
+    return Request(
+        **({"prefix": prefix, "trust": PACKER.trust, "host": HOST, "wish": Wish(**wishes)} | changes)
+    )
 
 
 def unpack_bytes(data, prefix, *, name="q4.uvb", **changes):
@@ -190,10 +196,18 @@ def unpack_bytes(data, prefix, *, name="q4.uvb", **changes):
     return unpack(io.BytesIO(data), request(prefix, **changes), name=name, progress=Silent())
 
 
+AUDIT_LOG = ("state", "log.jsonl")  # grows with every run, refusals included
+
+
 def tree(folder):
-    """Return every path below `folder` with its kind, mode and content: what `nothing changed` means."""
+    """Return every path below `folder` with its kind, mode and content: what `nothing changed` means.
+
+    The audit log is left out: that it grows is its purpose.
+    """
     found = {}
     for path in sorted(folder.rglob("*")):
+        if path.parts[-2:] == AUDIT_LOG:
+            continue
         facts = path.lstat()
         content = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None
         found[str(path.relative_to(folder))] = (oct(facts.st_mode), content)

@@ -9,7 +9,9 @@ from fakeindex import Site
 
 from bundler.core.progress import Silent
 from bundler.core.times import read_time
-from bundler.offline.verify import past_its_time, verify_bundle
+from bundler.offline.clock import Clock
+from bundler.offline.policy import past_its_time
+from bundler.offline.verify import verify_bundle
 
 EPOCH = {"SOURCE_DATE_EPOCH": "1789000000"}  # 2026-09-10T00:26:40Z
 
@@ -99,6 +101,13 @@ def verified(*, document=None, **facts):
 ENDS = "2026-12-01T00:00:00Z"
 
 
+def past(found, now):
+    document = found.trust.document
+    return past_its_time(
+        found.index, document, Clock(now=read_time(now)).not_before_making(found.index, document)
+    )
+
+
 @pytest.mark.parametrize(
     ("now", "lines"),
     [
@@ -111,18 +120,21 @@ ENDS = "2026-12-01T00:00:00Z"
     ],
 )
 def test_the_second_that_it_names_is_the_last_one(now, lines):
-    assert past_its_time(verified(expires=ENDS), now=read_time(now)) == lines
+    assert past(verified(expires=ENDS), now) == lines
 
 
 def test_a_trust_document_that_has_expired_is_told_too():
     found = verified(document=make_document(expires=ENDS))
-    assert past_its_time(found, now=read_time("2027-01-01T00:00:00Z")) == (
+    assert past(found, "2027-01-01T00:00:00Z") == (
         f"the trust document plant-7 version 1 expired {ENDS}, and it is 2027-01-01T00:00:00Z",
     )
 
 
 def test_a_clock_that_stands_before_the_bundle_was_made_does_not_make_the_document_young():
     found = verified(document=make_document(expires="2026-11-10T00:00:00Z"))
-    assert past_its_time(found, now=read_time("1970-01-01T00:00:00Z")) == (
-        "the trust document plant-7 version 1 expired 2026-11-10T00:00:00Z, and it is 2026-11-20T00:00:00Z",
+    assert past(found, "1970-01-01T00:00:00Z") == (
+        (
+            "the trust document plant-7 version 1 expired 2026-11-10T00:00:00Z, and it is "
+            "2026-11-20T00:00:00Z, by the making of this bundle (2026-11-20T00:00:00Z)"
+        ),
     )

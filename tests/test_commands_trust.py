@@ -1,11 +1,12 @@
 """`trust`: whom this machine believes, with a person, with a fingerprint, and with neither."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
-from bundles import PACKER
+from bundles import PACKER, make_document, write_document
 from cli import bundler, check_refusal, command, environment
 
 FINGERPRINT = PACKER.key.fingerprint
@@ -102,3 +103,44 @@ def test_a_person_at_a_terminal_is_asked(desk, answer, code):
     assert (running.returncode, stdout) == (code, b"")
     assert FINGERPRINT.encode() in asked
     assert (desk / "store").exists() == (code == 0)
+
+
+def events(store):
+    return [json.loads(line) for line in (store / "log.jsonl").read_text().splitlines()]
+
+
+def test_what_is_done_to_a_store_is_in_its_log(desk):
+    store = desk / "etc"
+    store.mkdir(mode=0o755)
+    words = ("trust", "import", "packer.pub", "--store", store, "--expect")
+    assert bundler(*words, FINGERPRINT).code == 0
+    assert bundler(*words, FINGERPRINT).code == 0
+    check_refusal(bundler(*words, "SHA256:" + "A" * 43), 3, "expected SHA256:AAAA", "another road")
+    assert bundler("trust", "revoke", FINGERPRINT, "--reason", "laptop lost", "--store", store).code == 0
+    found = [(one["event"], one["outcome"], one.get("message"), one.get("reason")) for one in events(store)]
+    assert found[:2] == [
+        ("trust", "done", f"trusts packer@site with {FINGERPRINT}", None),
+        ("trust", "nothing", None, None),
+    ]
+    assert found[2][1] == "refused"
+    assert found[3] == ("trust", "done", f"revoked {FINGERPRINT}", "laptop lost")
+    assert bundler("log", store / "log.jsonl").code == 0
+
+
+def test_a_document_that_is_imported_is_in_the_log_with_who_signed_it(desk):
+    store = desk / "etc"
+    document = write_document(desk / "trust-1.json", make_document())
+    assert bundler("trust", "import", document, "--store", store, "--expect", FINGERPRINT).code == 0
+    (entry,) = events(store)
+    assert entry["trust_after"]["version"] == 1
+    assert entry["signers"] == [{"name": "packer@site", "fingerprint": FINGERPRINT}]
+
+
+def test_a_refused_first_import_makes_no_store(desk):
+    assert (
+        bundler(
+            "trust", "import", "packer.pub", "--store", desk / "etc", "--expect", "SHA256:" + "A" * 43
+        ).code
+        == 3
+    )
+    assert not (desk / "etc").exists()

@@ -39,7 +39,7 @@ def installed(prefix, content, uv, *, serial):
     program.unlink()
     program.symlink_to(uv)
     notes = Notes()
-    keys = install_all(generation, check_prefix(prefix), progress=notes)
+    keys = install_all(generation, check_prefix(prefix), command="test", progress=notes)
     return keys, notes.lines, (prefix / "python" / KEY / "BUILD").read_text()
 
 
@@ -74,4 +74,23 @@ def test_an_archive_that_uv_refuses_is_told_in_uvs_words(tmp_path, uv):
 def test_a_bundle_without_uv_for_this_host_says_so(tmp_path):
     generation, _ = unpack_bytes(make_bundle(uv_for=()), tmp_path / "p")
     with pytest.raises(PolicyFault, match="this bundle has no uv for"):
-        install_all(generation, check_prefix(tmp_path / "p"), progress=Silent())
+        install_all(generation, check_prefix(tmp_path / "p"), command="test", progress=Silent())
+
+
+@pytest.mark.uv
+def test_what_was_left_half_installed_is_installed_again(tmp_path, uv):
+    prefix = tmp_path / "p"
+    installed(prefix, stamped(1), uv, serial=1)
+    (prefix / "state" / "installing").write_text(f"{KEY}\n")  # as a run leaves it that was stopped here
+    library = next((prefix / "python" / KEY / "lib").glob("python3.*")) / "ssl.py"
+    library.write_bytes(b"")  # as a power cut leaves it: uv syncs nothing
+    installed(prefix, stamped(1), uv, serial=2)
+    assert library.read_bytes()
+    assert not (prefix / "state" / "installing").exists()
+
+
+@pytest.mark.uv
+def test_an_install_that_fails_stays_noted_as_unfinished(tmp_path, uv):
+    with pytest.raises(DamagedFault):
+        installed(tmp_path / "p", small_content(), uv, serial=1)
+    assert (tmp_path / "p" / "state" / "installing").read_text() == f"{KEY}\n"

@@ -24,9 +24,10 @@ from bundles import (
 from bundler.core.metadata import dump_rows
 from bundler.core.progress import Silent
 from bundler.errors import DamagedFault, HostFault, LockedFault, PolicyFault, SignatureFault
+from bundler.offline.deciding import dry_run
 from bundler.offline.exporting import exports
 from bundler.offline.prefix import check_prefix, locked
-from bundler.offline.unpack import dry_run, unpack
+from bundler.offline.unpack import unpack
 
 OLD = archive(small_content(1), version=(3, 12, 1))
 NEW = archive(small_content(2), version=(3, 13, 5))
@@ -310,11 +311,12 @@ def test_every_fsync_comes_before_the_switch(prefix, tmp_path):
     assert done.returncode == 0, done.stderr
     calls = log.read_text().splitlines()
     renames = [number for number, line in enumerate(calls) if "rename" in line and str(prefix) in line]
-    assert len(renames) == 3
-    published, marked, switched = (calls[number] for number in renames)
-    assert "staging/1" in published
+    assert len(renames) == 4
+    marked, published, switched, cleared = (calls[number] for number in renames)
     assert "serials.json" in marked
+    assert "staging/1" in published
     assert ".current.new" in switched
+    assert "serials.json" in cleared
     synced = {found[1] for line in calls[: renames[0]] if (found := re.search(r"fsync\(\d+<([^>]*)>", line))}
     inodes = {path.stat().st_ino: path for path in (prefix / "current").rglob("*") if path.is_file()}
     staged = str(prefix / "staging" / "1")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bundler import __version__
-from bundler.commands import connected, either, history, offline, trusting
+from bundler.commands import connected, either, history, host, offline, trusting
 from bundler.commands.output import Boundary, emit
 
 app = typer.Typer(
@@ -36,7 +36,7 @@ def main(
     """Carry uv and Python to machines that never see a network.
 
     With a network: init, keygen, lock, pack. On the way: inspect, verify.
-    Without a network: trust, unpack, env, status, doctor, log.
+    Without a network: trust, unpack, env, status, doctor, rollback, log.
 
     Try it: uv-bundler demo
     """
@@ -46,5 +46,6 @@ def main(
 connected.register(app)
 either.register(app)
 offline.register(app)
+host.register(app)
 history.register(app)
 app.add_typer(trusting.app, name="trust")

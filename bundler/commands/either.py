@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,8 +59,10 @@ def verify(
     Example: uv-bundler verify /media/usb/plant-7-2026112001.uvb --trust packer.pub
     """
     from bundler.core.text import counted, duration, size
+    from bundler.offline.clock import system_clock
     from bundler.offline.members import stored_total
-    from bundler.offline.verify import past_its_time, verify_bundle
+    from bundler.offline.policy import past_its_time
+    from bundler.offline.verify import verify_bundle
     from bundler.signing.trust import VERIFIERS
 
     one_of("--verifier", verifier, known=VERIFIERS)
@@ -71,7 +72,9 @@ def verify(
         verified = verify_bundle(
             stream, name=bundle_name(path), trust=rules, progress=progress, verifier=verifier
         )
-    for line in past_its_time(verified, now=datetime.now(timezone.utc)):
+    document = verified.trust.document
+    clock = system_clock().not_before_making(verified.index, document)
+    for line in past_its_time(verified.index, document, clock):
         say(f"warning: {bundle_name(path)}: {line}")
     if not quiet:
         index = verified.index

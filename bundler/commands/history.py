@@ -72,18 +72,16 @@ def show_log(
 
 
 def _default_path(prefix: Path | None) -> Path:
-    from bundler.offline.audit import log_of
     from bundler.offline.prefix import Prefix, default_prefix
 
-    return log_of(Prefix(prefix or default_prefix()))
+    return Prefix(prefix or default_prefix()).log
 
 
 def _where_else(file: Path | None, prefix: Path | None) -> str:
-    from bundler.offline.audit import log_of
     from bundler.offline.prefix import Prefix, default_prefix, system_prefix
 
     shared = system_prefix()
-    if not (file or prefix) and default_prefix() != shared and log_of(Prefix(shared)).exists():
+    if not (file or prefix) and default_prefix() != shared and Prefix(shared).log.exists():
         return f"this machine has one for all users: add --prefix {shared}"
     return "unpack a bundle first, or name its --prefix, or the file itself"
 

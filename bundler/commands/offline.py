@@ -1,4 +1,4 @@
-"""Commands for machines without a network: unpack, env, status, doctor."""
+"""`unpack`: the command that an administrator runs once a quarter."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ import typer
 from bundler.commands.either import say_signers
 from bundler.commands.options import (
     Bundles,
+    Offline,
     PrefixOption,
     Quiet,
+    Reason,
+    Shell,
     TrustOption,
     Verifier,
     bundle_name,
+    command_line,
     find_bundle,
     load_trust_option,
     one_of,
@@ -24,37 +28,24 @@ from bundler.commands.options import (
 )
 from bundler.commands.output import emit, say
 from bundler.commands.watch import watch
+from bundler.commands.wishes import (
+    AcceptName,
+    AllowDowngrade,
+    AllowExpired,
+    ExpectIndex,
+    ExpectSerial,
+    check_index_digest,
+)
 from bundler.errors import UsageFault
 
 if TYPE_CHECKING:
-    from bundler.offline.generation import Generation
+    from bundler.offline.deciding import Decision
     from bundler.offline.prefix import Prefix
-    from bundler.offline.unpack import Decision
-
-Shell = Annotated[
-    str | None,
-    typer.Option(
-        "--shell",
-        envvar="UV_BUNDLER_SHELL",
-        help="Form of the exports: sh, fish, powershell, cmd, systemd, dotenv or uv-toml.",
-    ),
-]
-Offline = Annotated[
-    bool,
-    typer.Option(
-        "--offline",
-        envvar="UV_BUNDLER_OFFLINE",
-        help="Export UV_OFFLINE=1 too, although it stops uv from installing Pythons by itself.",
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     app.command()(unpack)
-    app.command("env")(print_exports)
-    app.command()(status)
-    app.command()(doctor)
 
 
 def unpack(
@@ -83,14 +74,12 @@ def unpack(
             help="Install every interpreter into PREFIX/python, for all users.",
         ),
     ] = False,
-    accept_name: Annotated[
-        str | None,
-        typer.Option(
-            "--accept-name",
-            envvar="UV_BUNDLER_ACCEPT_NAME",
-            help="Let a bundle of this other name replace the active one.",
-        ),
-    ] = None,
+    accept_name: AcceptName = None,
+    expect_serial: ExpectSerial = None,
+    expect_index: ExpectIndex = None,
+    allow_downgrade: AllowDowngrade = False,
+    allow_expired: AllowExpired = False,
+    reason: Reason = None,
     offline: Offline = False,
     verifier: Verifier = "builtin",
     quiet: Quiet = False,
@@ -102,10 +91,13 @@ def unpack(
       exports=$(uv-bundler unpack /media/usb/plant-7-2026112001.uvb) && eval "$exports"
       uv-bundler unpack q4.uvb --dry-run
       sudo uv-bundler unpack q4.uvb --trust packer.pub --install-pythons
+      uv-bundler unpack q4.uvb --expect-serial 2026112001
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.core.platforms import host_platform
+    from bundler.offline import deciding
     from bundler.offline import unpack as core
     from bundler.offline.exporting import check_exportable, exports
+    from bundler.offline.policy import Wish
     from bundler.offline.prefix import check_prefix, default_prefix
     from bundler.offline.shells import SHELLS, detect_shell
     from bundler.signing.trust import VERIFIERS
@@ -113,17 +105,27 @@ def unpack(
     path, begun = _one(bundle), time.monotonic()
     one_of("--verifier", verifier, known=VERIFIERS)
     form = one_of("--shell", shell or detect_shell(os.environ), known=SHELLS)
-    request = core.Request(
+    check_index_digest(expect_index)
+    request = deciding.Request(
         prefix=prefix or default_prefix(),
         trust=load_trust_option(trust),
         host=host_platform(),
         platforms=tuple(platform or ()),
-        accept_name=accept_name,
+        wish=Wish(
+            accept_name=accept_name,
+            expect_serial=expect_serial,
+            expect_index=expect_index,
+            allow_downgrade=allow_downgrade,
+            allow_expired=allow_expired,
+            reason=reason,
+        ),
         verifier=verifier,
+        command=command_line(),
     )
     if dry_run:
         with open_bundle(path) as stream:
-            decision = core.dry_run(stream, request, name=bundle_name(path))
+            decision = deciding.dry_run(stream, request, name=bundle_name(path))
+        _warn(decision)
         emit(_planned(decision))
         if not quiet:
             say("dry run: only the index was read and verified, nothing was written")
@@ -132,6 +134,7 @@ def unpack(
     with open_bundle(path) as stream, watch(quiet=quiet) as progress:
         generation, decision = core.unpack(stream, request, name=bundle_name(path), progress=progress)
     where = check_prefix(request.prefix)
+    _warn(decision)
     if not quiet:
         say_signers(decision.verified.signers)
         _say_result(decision, where, time.monotonic() - begun)
@@ -139,10 +142,15 @@ def unpack(
         from bundler.offline.interpreters import install_all
 
         with watch(quiet=quiet) as progress:
-            for key in install_all(generation, where, progress=progress):
+            for key in install_all(generation, where, command=command_line(), progress=progress):
                 if not quiet:
                     say(f"{where.python}: has {key}")
     emit(exports(generation, where, shell=form, offline=offline))
+
+
+def _warn(decision: Decision) -> None:
+    for line in decision.warnings:
+        say(f"warning: {line}")
 
 
 def _one(bundles: list[Path]) -> Path:
@@ -187,81 +195,3 @@ def _say_result(decision: Decision, prefix: Prefix, elapsed: float) -> None:
         f"{prefix.root}: {title} is active{place}: {size(decision.plan.needed)} written{kept}, "
         f"in {duration(elapsed)}"
     )
-
-
-def print_exports(*, prefix: PrefixOption = None, shell: Shell = None, offline: Offline = False) -> None:
-    """Print the exports for uv again.
-
-    Example: eval "$(uv-bundler env)"
-    """
-    from bundler.offline.exporting import exports
-    from bundler.offline.shells import detect_shell
-
-    where, generation = _active(prefix)
-    emit(exports(generation, where, shell=shell or detect_shell(os.environ), offline=offline))
-
-
-def status(*, prefix: PrefixOption = None) -> None:
-    """Show what is active on this machine.
-
-    Example: uv-bundler status
-    """
-    from bundler.core.text import printable
-
-    where, generation = _active(prefix)
-    artifacts = generation.artifacts(generation.index())
-    lines = [
-        f"{generation.name} {generation.release}, serial {generation.serial}, generation {generation.number}",
-        f"prefix     {where.root}",
-        f"uv         {', '.join(generation.uv)}",
-        f"platforms  {', '.join(map(str, generation.platforms))}",
-        f"index      sha256 {generation.index_sha256}",
-        *(f"archive    {one.key}" for one in artifacts if one.role == "archive"),
-    ]
-    emit("".join(printable(line) + "\n" for line in lines))
-
-
-def doctor(
-    *,
-    prefix: PrefixOption = None,
-    digests: Annotated[
-        bool, typer.Option("--digests", envvar="UV_BUNDLER_DIGESTS", help="Hash every file as well.")
-    ] = False,
-) -> None:
-    """Find what keeps uv from working with what was unpacked, and say how to fix each.
-
-    Example: uv-bundler doctor
-    """
-    from bundler.core.text import counted
-    from bundler.offline.doctor import diagnose
-    from bundler.offline.prefix import default_prefix
-
-    with watch(quiet=False) as progress:
-        findings = diagnose(
-            prefix or default_prefix(), env=os.environ, check_digests=digests, progress=progress
-        )
-    for finding in findings:
-        say(f"{finding.level}: {finding.what}" + (f"; fix: {finding.fix}" if finding.fix else ""))
-    problems = sum(finding.level == "problem" for finding in findings)
-    if problems:
-        raise UsageFault(
-            f"{counted(problems, 'problem')} found", hint="begin at the top; after each fix run doctor again"
-        )
-
-
-def _active(prefix: Path | None) -> tuple[Prefix, Generation]:
-    from bundler.offline.generation import active_generation
-    from bundler.offline.prefix import check_prefix, default_prefix, system_prefix
-
-    where = check_prefix(prefix or default_prefix())
-    generation = active_generation(where)
-    if generation is None:
-        shared = system_prefix()
-        known = prefix is None and where.root != shared and (shared / "current").exists()
-        raise UsageFault(
-            f"{where.root}: nothing is unpacked here, expected an unpacked bundle",
-            hint=f"this machine has one for all users: add --prefix {shared}"
-            if known
-            else "unpack a bundle first, or name its --prefix",
-        )
-    return where, generation

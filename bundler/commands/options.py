@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
@@ -97,6 +98,27 @@ MirrorOption = Annotated[
     ),
 ]
 
+Shell = Annotated[
+    str | None,
+    typer.Option(
+        "--shell",
+        envvar="UV_BUNDLER_SHELL",
+        help="Form of the exports: sh, fish, powershell, cmd, systemd, dotenv or uv-toml.",
+    ),
+]
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline",
+        envvar="UV_BUNDLER_OFFLINE",
+        help="Export UV_OFFLINE=1 too, although it stops uv from installing Pythons by itself.",
+    ),
+]
+Reason = Annotated[
+    str | None,
+    typer.Option("--reason", envvar="UV_BUNDLER_REASON", help="Why, for the audit log."),
+]
+
 
 def find_bundle(path: Path) -> Path:
     """Return the one bundle that `path` names: itself, or the only .uvb in that folder."""
@@ -170,6 +192,11 @@ def load_trust_option(path: Path | None) -> Trust:
     from bundler.signing.trustload import load_trust, trust_path_to_read
 
     return load_trust(path or trust_path_to_read())
+
+
+def command_line() -> str:
+    """Return the command as it was typed, for the audit log."""
+    return shlex.join(["uv-bundler", *sys.argv[1:]])
 
 
 def signing_key(path: Path | None) -> SigningKey:

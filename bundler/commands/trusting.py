@@ -9,6 +9,7 @@ import typer
 
 from bundler.commands import trustmaking
 from bundler.commands.output import confirm, emit, is_terminal, say
+from bundler.commands.trustlog import recorded
 from bundler.core.durable import host_faults, whole_file
 from bundler.errors import UsageFault
 
@@ -71,12 +72,14 @@ def import_trust(
       uv-bundler trust import trust-2.json
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.signing.trustimport import import_trust as run
-    from bundler.signing.trustload import default_trust_path
+    from bundler.signing.trustload import default_trust_path, store_folder
 
     target = store or default_trust_path()
-    change = run(
-        sources, store=target, expect=tuple(expect or ()), confirm=confirm if is_terminal() else None
-    )
+    with recorded(store_folder(target)) as entry:
+        change = run(
+            sources, store=target, expect=tuple(expect or ()), confirm=confirm if is_terminal() else None
+        )
+        entry.changed(change)
     if change.after:
         _say_document(change)
         return
@@ -216,7 +219,11 @@ def revoke_key(
     from bundler.signing.revocation import revoke
     from bundler.signing.trustload import default_trust_path, store_folder
 
-    done = revoke(target, reason=reason, folder=store_folder(store or default_trust_path()))
+    folder = store_folder(store or default_trust_path())
+    with recorded(folder) as entry:
+        done = revoke(target, reason=reason, folder=folder)
+        entry.outcome = "done" if done.is_new else "nothing"
+        entry.facts.update(message=f"revoked {done.fingerprint}", reason=done.reason)
     if done.is_new:
         say(f"{done.path}: {done.fingerprint} does not count any more: {done.reason}")
     else:

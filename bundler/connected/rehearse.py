@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +21,12 @@ from bundler.core.platforms import Platform, host_platform
 from bundler.core.text import counted
 from bundler.core.uvnames import cache_name, mirror_path
 from bundler.errors import DamagedFault
+from bundler.offline.deciding import Request
 from bundler.offline.interpreters import install_one, native_keys, run_one, run_uv, uv_environment
 from bundler.offline.isolation import without_network
+from bundler.offline.policy import Wish
 from bundler.offline.prefix import check_prefix
-from bundler.offline.unpack import Request, unpack
+from bundler.offline.unpack import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +57,14 @@ def rehearse(stream: BinaryIO, *, name: str, trust: Trust, progress: Progress) -
     with tempfile.TemporaryDirectory(prefix="uv-bundler-rehearsal-") as scratch:
         # A folder name with a space: what breaks there breaks on somebody's host.
         prefix = check_prefix(Path(scratch) / "a prefix")
-        request = Request(prefix=prefix.root, trust=trust, host=host_platform(), platforms=("all",))
+        request = Request(
+            prefix=prefix.root,
+            trust=replace(trust, store=None),  # nothing outside the scratch folder changes
+            host=host_platform(),
+            platforms=("all",),
+            wish=Wish(rehearsal=True),
+            command="rehearse",
+        )
         generation, decision = unpack(stream, request, name=name, progress=progress)
         progress.stage("rehearse", None)
         yield Step(what="unpack", result=f"{decision.verified.index.title} in a scratch prefix")

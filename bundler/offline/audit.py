@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from bundler.core.index import Index
     from bundler.offline.actor import Actor
-    from bundler.offline.prefix import Prefix
     from bundler.signing.judging import Signer
 
 _TAIL = 1 << 20  # bytes at the end in which the last entry must lie: 16 of the longest lines
@@ -31,11 +30,6 @@ _MODE = 0o644
 
 def _now() -> datetime:
     return datetime.now(timezone.utc)
-
-
-def log_of(prefix: Prefix) -> Path:
-    """Return where the audit log of a prefix lies."""
-    return prefix.state / "log.jsonl"
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,11 @@ def active_generation(prefix: Prefix) -> Generation | None:
     """
     if not prefix.current.is_symlink() and not prefix.current.exists():
         return None
-    folder = Path(os.path.realpath(prefix.current))
+    return read_generation(Path(os.path.realpath(prefix.current)))
+
+
+def read_generation(folder: Path) -> Generation:
+    """Return the generation in `folder`; raises `DamagedFault` where there is none."""
     path = folder / RECORD_NAME
     try:
         read = _SHAPE.read(strictjson.parse(read_own(path, limit=_MAX_RECORD), max_bytes=_MAX_RECORD))

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundler.core import metadata
+from bundler.core.durable import host_faults, read_own, sync_folder, whole_file
 from bundler.core.index import METADATA_NAME
 from bundler.core.platforms import host_platform
 from bundler.errors import DamagedFault, HostFault, PolicyFault
+from bundler.offline.actor import whoami
+from bundler.offline.audit import Log
 from bundler.offline.exporting import export_facts
-from bundler.offline.prefix import make_folder
+from bundler.offline.prefix import locked, make_folder
 from bundler.offline.settings import settings
 
 if TYPE_CHECKING:
@@ -22,14 +25,19 @@ if TYPE_CHECKING:
     from bundler.offline.prefix import Prefix
 
 _MINUTES = 30 * 60  # seconds one install may take, on a slow disk
+_UNFINISHED = "installing"  # in PREFIX/state: keys that are being installed, one a line
+_MAX_UNFINISHED = 1 << 20  # bytes
 
 
-def install_all(generation: Generation, prefix: Prefix, *, progress: Progress) -> tuple[str, ...]:
+def install_all(
+    generation: Generation, prefix: Prefix, *, command: str, progress: Progress
+) -> tuple[str, ...]:
     """Install each interpreter of this host's platform into PREFIX/python; return the installation keys.
 
     uv runs without a network (`UV_OFFLINE=1`) and without configuration files. Each interpreter is started
-    once afterwards. Raises `PolicyFault` where the bundle has no uv for this host, `HostFault` where an
-    installed interpreter does not run, `DamagedFault` where uv refuses an archive.
+    once afterwards. What a run that was stopped left half installed is installed again. Raises `PolicyFault`
+    where the bundle has no uv for this host, `HostFault` where an installed interpreter does not run,
+    `DamagedFault` where uv refuses an archive.
     """
     uv = prefix.current / "bin" / ("uv.exe" if os.name == "nt" else "uv")
     if not uv.exists():
@@ -40,18 +48,57 @@ def install_all(generation: Generation, prefix: Prefix, *, progress: Progress) -
     keys = native_keys(generation)
     rows = metadata.parse_rows((generation.folder / METADATA_NAME).read_bytes())
     builds = {row.key: row.build for row in rows if row.build is not None}
-    make_folder(prefix.python)
-    with tempfile.TemporaryDirectory(prefix="uv-bundler-") as scratch:
-        env = uv_environment(generation, prefix, scratch=Path(scratch), install_dir=prefix.python)
-        for key in keys:
-            progress.stage(f"install {key}", None)
-            before = _installed_build(prefix.python / key)
-            outdated = before is not None and before != builds.get(key, before)
-            if outdated:
-                progress.note(f"{key}: build {before} is replaced by {builds[key]}")
-            install_one(uv, key, env=env, again=outdated)
-            run_one(uv, key, env=env)
+    with locked(prefix):
+        log = Log(prefix.log, who=whoami(), command=command)
+        with log.recording("install", generation_after=generation.number) as entry:
+            make_folder(prefix.python)
+            unfinished = _unfinished(prefix)
+            before = {key: _installed_build(prefix.python / key) for key in keys}
+            again = {
+                key
+                for key in keys
+                if key in unfinished
+                or (before[key] is not None and before[key] != builds.get(key, before[key]))
+            }
+            entry.begin()
+            # uv syncs nothing, and takes a folder that is half there for an installed Python (FORMAT.md §10).
+            _note_unfinished(
+                prefix, {*unfinished, *again, *(k for k in keys if not (prefix.python / k).exists())}
+            )
+            with tempfile.TemporaryDirectory(prefix="uv-bundler-") as scratch:
+                env = uv_environment(generation, prefix, scratch=Path(scratch), install_dir=prefix.python)
+                for key in keys:
+                    progress.stage(f"install {key}", None)
+                    if key in again and key not in unfinished:
+                        progress.note(f"{key}: build {before[key]} is replaced by {builds[key]}")
+                    install_one(uv, key, env=env, again=key in again)
+                    run_one(uv, key, env=env)
+            progress.stage("sync to disk", None)
+            if hasattr(os, "sync"):
+                os.sync()
+            _note_unfinished(prefix, unfinished - set(keys))
     return keys
+
+
+def _unfinished(prefix: Prefix) -> set[str]:
+    """Return the installation keys that a run began to install and never finished."""
+    path = prefix.state / _UNFINISHED
+    with host_faults(path):
+        try:
+            return set(read_own(path, limit=_MAX_UNFINISHED).decode("utf-8", "replace").split())
+        except FileNotFoundError:
+            return set()
+
+
+def _note_unfinished(prefix: Prefix, keys: set[str]) -> None:
+    path = prefix.state / _UNFINISHED
+    if keys:
+        with whole_file(path) as stream:
+            stream.write("".join(f"{key}\n" for key in sorted(keys)).encode())
+        return
+    with host_faults(path):
+        path.unlink(missing_ok=True)
+        sync_folder(path.parent)
 
 
 def native_keys(generation: Generation) -> tuple[str, ...]:

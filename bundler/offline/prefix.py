@@ -47,8 +47,13 @@ class Prefix:
 
     @property
     def state(self) -> Path:
-        """Where the lock and the serials lie."""
+        """Where the lock, the serials and the audit log lie."""
         return self.root / "state"
+
+    @property
+    def log(self) -> Path:
+        """The audit log."""
+        return self.state / "log.jsonl"
 
 
 def system_prefix() -> Path:

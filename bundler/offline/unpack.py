@@ -3,88 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.core import metadata
 from bundler.core.fault import Fault
 from bundler.core.index import INDEX_NAME, SUMS_NAME, Artifact, Index
-from bundler.errors import DamagedFault, HostFault, PolicyFault
+from bundler.errors import DamagedFault, HostFault, LockedFault, PolicyFault
 from bundler.offline import activate, exporting
-from bundler.offline.generation import RECORD_NAME, Generation, active_generation, missing_file
+from bundler.offline.actor import whoami
+from bundler.offline.audit import Log, bundle_facts, signer_facts
+from bundler.offline.deciding import decide, read_clock, verify_signed
+from bundler.offline.generation import RECORD_NAME, Generation
 from bundler.offline.members import by_member, check_sums, copy_member
-from bundler.offline.plan import Plan, check_space, choose_platforms, make_plan
 from bundler.offline.prefix import Prefix, check_prefix, locked, make_folder
-from bundler.offline.reader import BundleReader, VerifiedIndex, signature_name, verify_index
-from bundler.offline.serials import check_serial, record_serial
+from bundler.offline.reader import BundleReader, signature_name
+from bundler.offline.recover import recover
+from bundler.offline.serials import write_marks
 from bundler.offline.staging import Staging, sweep
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from bundler.core.platforms import Platform
     from bundler.core.progress import Progress
-    from bundler.signing.trust import Trust
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What the administrator asks for: where, for which platforms, trusting whom."""
-
-    prefix: Path
-    trust: Trust
-    host: Platform
-    platforms: tuple[str, ...] = ()
-    accept_name: str | None = None
-    verifier: str = "builtin"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """A verified bundle that this host accepts, and what unpacking it would do; nothing was written."""
-
-    verified: VerifiedIndex
-    plan: Plan
-    active: Generation | None
-    already_active: bool
-
-
-def decide(reader: BundleReader, request: Request, prefix: Prefix, *, name: str) -> Decision:
-    """Check signature, name, serial, platform and free space, in this order (FORMAT.md §9, steps 1 to 4).
-
-    Raises `SignatureFault`, `DamagedFault`, `PolicyFault` or `HostFault`.
-    """
-    signed = reader.read_signed_index()
-    verified = verify_index(signed, trust=request.trust, name=name, verifier=request.verifier)
-    index, active = verified.index, active_generation(prefix)
-    if active and index.name not in (active.name, request.accept_name):
-        raise PolicyFault(
-            f"{name}: is a bundle of {index.name!r}, expected {active.name!r}, active in {prefix.root}",
-            hint=f"choose another --prefix, or say --accept-name {index.name} to replace it",
-        )
-    check_serial(prefix, index, index_sha256=signed.digest)
-    platforms = choose_platforms(index, host=request.host, wanted=request.platforms, name=name)
-    same = bool(active and active.index_sha256 == signed.digest and active.platforms == platforms)
-    already = bool(same and active and _is_whole(active, index))
-    plan = make_plan(
-        index,
-        platforms=platforms,
-        active=active,
-        active_index=active.index() if active else None,
-    )
-    if not already:
-        check_space(plan, prefix.root)
-    return Decision(verified=verified, plan=plan, active=active, already_active=already)
-
-
-def _is_whole(active: Generation, index: Index) -> bool:
-    programs = exporting.programs(active, index)
-    return missing_file(active, index) is None and all((active.folder / one).is_file() for one in programs)
-
-
-def dry_run(stream: BinaryIO, request: Request, *, name: str) -> Decision:
-    """Decide, and write nothing at all."""
-    return decide(BundleReader(stream, name=name), request, check_prefix(request.prefix), name=name)
+    from bundler.offline.audit import Recording
+    from bundler.offline.deciding import Decision, Request
+    from bundler.offline.plan import Plan
+    from bundler.offline.reader import VerifiedIndex
 
 
 def unpack(
@@ -92,32 +35,107 @@ def unpack(
 ) -> tuple[Generation, Decision]:
     """Verify the bundle and make it the active generation; return what is active now and what was decided.
 
-    Stopped anywhere, it leaves the old state or the new one. The same bundle again changes nothing.
-    Raises every class of `bundler.errors`; after any of them the active generation is what it was.
+    Stopped anywhere, it leaves the old state or the new one. The same bundle again changes nothing. Each run
+    is in the audit log, a refusal too. Raises every class of `bundler.errors`; after any of them the active
+    generation is what it was.
     """
     prefix = check_prefix(request.prefix)
     reader = BundleReader(stream, name=name)
     with locked(prefix):
-        sweep(prefix.staging)
-        decision = decide(reader, request, prefix, name=name)
-        if decision.already_active and decision.active:
-            return decision.active, decision
-        try:
-            generation = _build(reader, decision, request, prefix, progress)
-        finally:
-            # A failure gives the space back at once; where even that fails, the next run sweeps first.
-            with contextlib.suppress(HostFault):
-                sweep(prefix.staging)
-        record_serial(prefix, decision.verified.index, index_sha256=decision.verified.signed.digest)
-        activate.activate(prefix, generation.number)
-        return generation, decision
+        log = Log(prefix.log, who=whoami(), command=request.command)
+        with log.recording("unpack", reason=request.wish.reason) as entry:
+            marks, recovered = recover(prefix)
+            for line in recovered:
+                log.append("recover", "done", message=line)
+                progress.note(line)
+            signed = reader.read_signed_index()
+            clock = read_clock(marks)
+            verified = verify_signed(signed, request, clock, name=name)
+            entry.facts(
+                bundle=bundle_facts(verified.index, index_sha256=signed.digest, file=name),
+                signers=signer_facts(verified.signers),
+            )
+            decision = decide(verified, request, prefix, marks=marks, clock=clock, name=name)
+            generation = _install(
+                decision, reader=reader, request=request, prefix=prefix, entry=entry, progress=progress
+            )
+    return generation, decision
+
+
+def _install(
+    decision: Decision,
+    *,
+    reader: BundleReader,
+    request: Request,
+    prefix: Prefix,
+    entry: Recording,
+    progress: Progress,
+) -> Generation:
+    """Build, record, publish, switch: the order that a crash cannot spoil (FORMAT.md §10, steps 3 to 7)."""
+    index, digest = decision.verified.index, decision.verified.signed.digest
+    marks = decision.marks.raised(index, index_sha256=digest)
+    active = decision.active
+    entry.facts(
+        serial_before=active.serial if active else None,
+        generation_before=active.number if active else None,
+    )
+    if decision.already_active and active:
+        entry.outcome = "nothing"
+        _keep_trust(decision.verified, entry, progress)
+        if marks != decision.marks:
+            write_marks(prefix, marks)
+        return active
+    entry.begin()
+    number = activate.next_number(prefix)
+    try:
+        generation = _build(
+            decision, number, reader=reader, request=request, prefix=prefix, progress=progress
+        )
+        _keep_trust(decision.verified, entry, progress)
+        write_marks(prefix, replace(marks, switching=number))
+        activate.publish(prefix, prefix.staging / str(number), number)
+    finally:
+        # A failure gives the space back at once; where even that fails, the next run sweeps first.
+        with contextlib.suppress(HostFault):
+            sweep(prefix.staging)
+    activate.activate(prefix, number)
+    write_marks(prefix, marks)
+    entry.facts(serial_after=index.serial, generation_after=number)
+    return generation
+
+
+def _keep_trust(verified: VerifiedIndex, entry: Recording, progress: Progress) -> None:
+    """Store the newest trust document that the bundle brought, where this user may."""
+    if not verified.steps:
+        return
+    from bundler.signing.documentstore import save_document
+
+    newest, store = verified.steps[-1], verified.trust.store
+    name = verified.trust.document.name if verified.trust.document else ""
+    entry.facts(trust_after={"name": name, "version": newest.version, "sha256": newest.sha256})
+    said = f"trust document version {newest.version}, signed by {', '.join(map(str, newest.new_signers))}"
+    if store is None:
+        progress.note(f"{said}: used for this bundle only, because --trust names a file")
+        return
+    try:
+        save_document(store, newest.raw)
+    except (HostFault, LockedFault, PolicyFault) as fault:
+        progress.note(f"{said}: used for this bundle only, it could not be stored: {fault.message}")
+    else:
+        progress.note(f"{store}: {said}, is installed")
 
 
 def _build(
-    reader: BundleReader, decision: Decision, request: Request, prefix: Prefix, progress: Progress
+    decision: Decision,
+    number: int,
+    *,
+    reader: BundleReader,
+    request: Request,
+    prefix: Prefix,
+    progress: Progress,
 ) -> Generation:
+    """Build the generation in staging, every byte verified and synced."""
     index, signed = decision.verified.index, decision.verified.signed
-    number = activate.next_number(prefix)
     generation = Generation(
         folder=prefix.generations / str(number),
         number=number,
@@ -139,7 +157,6 @@ def _build(
         staging.write(RECORD_NAME, generation.record())
         progress.stage("sync to disk", None)
         staging.finish()
-        activate.publish(prefix, staging.folder, number)
     return generation
 
 

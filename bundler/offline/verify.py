@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bundler.core.index import SUMS_NAME
-from bundler.core.times import write_time
 from bundler.offline.members import by_member, check_sums, copy_member, stored_total
 from bundler.offline.reader import BundleReader, VerifiedIndex, verify_index
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from typing import BinaryIO
 
     from bundler.core.progress import Progress
@@ -28,20 +26,6 @@ def verify_bundle(
     verified = verify_index(reader.read_signed_index(), trust=trust, name=name, verifier=verifier)
     read_payload(reader, verified, progress=progress)
     return verified
-
-
-def past_its_time(verified: VerifiedIndex, *, now: datetime) -> tuple[str, ...]:
-    """Return a line for each of the bundle and the trust document that has expired.
-
-    A clock that stands before the making of what was verified is wrong, and held up to that.
-    """
-    index, document = verified.index, verified.trust.document
-    made = [index.created, *([document.created] if document else [])]
-    at = max(write_time(now), *made)
-    ends = [(index.title, index.expires)]
-    if document:
-        ends.append((f"the trust document {document.title}", document.expires))
-    return tuple(f"{what} expired {end}, and it is {at}" for what, end in ends if end and end < at)
 
 
 def read_payload(reader: BundleReader, verified: VerifiedIndex, *, progress: Progress) -> None:

@@ -1,0 +1,102 @@
+"""`rollback`: activate an older generation again, hashed first; no mark is lowered (FORMAT.md §10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bundler.errors import DamagedFault, UsageFault
+from bundler.offline.activate import activate
+from bundler.offline.actor import whoami
+from bundler.offline.audit import Log, bundle_facts
+from bundler.offline.checktree import check_tree
+from bundler.offline.generation import Generation, active_generation, read_generation
+from bundler.offline.prefix import Prefix, check_prefix, locked
+from bundler.offline.recover import recover
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bundler.core.progress import Progress
+    from bundler.offline.audit import Recording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """What was active, and what is active now; the same generation where nothing had to be done."""
+
+    before: Generation
+    now: Generation
+
+
+def older_generations(prefix: Prefix, active: Generation) -> tuple[int, ...]:
+    """Return the numbers of the generations before the active one, newest first."""
+    if not prefix.generations.exists():
+        return ()
+    numbers = [int(one.name) for one in prefix.generations.iterdir() if one.name.isdecimal()]
+    return tuple(sorted((one for one in numbers if one < active.number), reverse=True))
+
+
+def roll_back(
+    root: Path, *, to: int | None, reason: str | None, command: str, progress: Progress
+) -> Rollback:
+    """Activate generation `to`, or the newest one before the active one.
+
+    Raises `UsageFault` where there is none, `DamagedFault` where its files are not what was verified once;
+    then the active generation is what it was.
+    """
+    prefix = check_prefix(root)
+    if not prefix.state.is_dir():  # nothing was ever unpacked: no folder is made for nothing
+        raise _nothing(prefix)
+    with locked(prefix):
+        log = Log(prefix.log, who=whoami(), command=command)
+        with log.recording("rollback", reason=reason) as entry:
+            for line in recover(prefix)[1]:
+                log.append("recover", "done", message=line)
+                progress.note(line)
+            return _switch(prefix, to, entry, progress)
+
+
+def _switch(prefix: Prefix, to: int | None, entry: Recording, progress: Progress) -> Rollback:
+    active = active_generation(prefix)
+    if active is None:
+        raise _nothing(prefix)
+    entry.facts(serial_before=active.serial, generation_before=active.number)
+    target = _choose(prefix, active, to)
+    index = target.index()
+    entry.facts(bundle=bundle_facts(index, index_sha256=target.index_sha256, file=str(target.folder)))
+    if target.number == active.number:
+        entry.outcome = "nothing"
+        return Rollback(before=active, now=active)
+    findings = check_tree(target, index, prefix=prefix, check_digests=True, progress=progress)
+    if problem := next((one for one in findings if one.level == "problem"), None):
+        raise DamagedFault(
+            f"generation {target.number}: {problem.what}",
+            hint="name another one with --to, or unpack its bundle with --allow-downgrade",
+        )
+    entry.begin()
+    activate(prefix, target.number)
+    entry.facts(serial_after=target.serial, generation_after=target.number)
+    return Rollback(before=active, now=target)
+
+
+def _choose(prefix: Prefix, active: Generation, to: int | None) -> Generation:
+    if to == active.number:
+        return active
+    known = older_generations(prefix, active)
+    if to is None and known:
+        to = known[0]
+    if to is None or not (prefix.generations / str(to)).is_dir():
+        listed = ", ".join(map(str, known)) or "none"
+        wanted = "an older generation" if to is None else f"generation {to}"
+        raise UsageFault(
+            f"{prefix.root}: expected {wanted}, found {listed} before the active one, {active.number}",
+            hint="unpack the older bundle with --allow-downgrade" if not known else f"name one of {listed}",
+        )
+    return read_generation(prefix.generations / str(to))
+
+
+def _nothing(prefix: Prefix) -> UsageFault:
+    return UsageFault(
+        f"{prefix.root}: nothing is unpacked here, expected an unpacked bundle", hint="name its --prefix"
+    )
