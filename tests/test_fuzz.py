@@ -6,6 +6,7 @@ The slow test runs atheris; `tests/fuzz/run.py` says how to run it longer.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import random
 import subprocess
@@ -21,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bundler.core import decode, index, strictjson, ustar
-from bundler.offline import reader, tarstream, verify
+from bundler.offline import auditlog, reader, tarstream, verify
 from bundler.signing import allowed_signers, publickey, schemes, trustdoc, trustwalk
 
 RUN = Path(__file__).parent / "fuzz" / "run.py"
@@ -131,6 +132,8 @@ DEFECTS = [  # a target, and a check that is taken out of the reader
     ("zstd", decode, "_check_frame", nothing),
     ("ustar", ustar, "header", lambda *_arguments: bytes(512)),
     ("metadata", strictjson, "_without_duplicates", list),
+    ("log", auditlog.Chain, "_stump", lambda _self, _data, _stream: auditlog.Stump(line=1, size=1)),
+    ("log", auditlog, "_whole", lambda line: json.loads(line) if line.startswith(b"{") else None),
 ]
 
 

@@ -9,6 +9,7 @@ from . import (
     bundlesamples,
     containers,
     documents,
+    logs,
     mutators,
     samples,
     signatures,
@@ -88,6 +89,10 @@ _ALL = (
     Target(
         name="metadata", check=documents.check_rows, mutate=mutators.json_level, seeds=samples.rows,
         words=(*_JSON, b'"sha256"', b'"arch"', b'"build"', b'"variant"', b'"x86_64_v3"', b'"darwin"'),
+    ),
+    Target(
+        name="log", check=logs.check_log, mutate=logs.mutate, seeds=logs.samples,
+        words=(b'"number"', b'"previous"', b'"event"', b'"outcome"', b'"signers"', b"\n", b"\x7f", b"\xff"),
     ),
 )  # fmt: skip
 TARGETS = {target.name: target for target in _ALL}
