@@ -85,9 +85,29 @@ def test_a_bomb_with_a_forged_size_ends_after_one_step():
 
 
 def test_a_window_over_the_limit_is_refused_by_its_header():
-    assert len(decoded(forged(window_log=27), 64 << 20)) == 64 << 20
-    with pytest.raises(Fault, match="expected a window of at most 134217728 bytes, found 268435456"):
-        decoded(forged(window_log=28), 64 << 20)
+    assert len(decoded(forged(window_log=26), 64 << 20)) == 64 << 20
+    with pytest.raises(Fault, match="expected a window of at most 67108864 bytes, found 134217728"):
+        decoded(forged(window_log=27), 64 << 20)
+
+
+def test_no_step_inflates_to_much_more_than_a_mebibyte():
+    stored = frame(bytes(64 << 20))
+    assert len(stored) < 16 << 10
+    sizes = [len(one) for one in decode(iter([stored]), encoding="zstd", size=64 << 20)]
+    assert max(sizes) <= (1 << 20) + (1 << 17)
+    assert sum(sizes) == 64 << 20
+
+
+def blocks_of_nothing(count):
+    """Return a frame of the three bytes `abc` after so many empty blocks (RFC 8878, 3.1.1.2)."""
+    head, tail = bytes.fromhex("28b52ffd2403"), frame(b"abc")[-4:]
+    return head + bytes(3) * count + bytes.fromhex("190000") + b"abc" + tail
+
+
+def test_blocks_that_hold_nothing_are_counted():
+    assert decoded(blocks_of_nothing(63), 3) == b"abc"
+    with pytest.raises(Fault, match="expected at most 64 blocks of zstd, found more"):
+        decoded(blocks_of_nothing(64), 3)
 
 
 @given(st.data())

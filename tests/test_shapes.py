@@ -85,6 +85,12 @@ def test_a_word_of_megabytes_is_compared_with_nothing(monkeypatch):
     assert caught.value.hint is None
 
 
+def test_a_key_of_megabytes_is_not_shown_whole():
+    with pytest.raises(Fault) as caught:
+        Record(keys={"name": Key(shape=Flag())}).read({"x" * (1 << 20): True})
+    assert str(caught.value) == "x" * 100 + "…: unknown key, expected one of name"
+
+
 def test_a_record_with_others_passes_over_what_it_does_not_know():
     shape = Record(keys=SHAPE.keys, others=True)
     assert shape.read({"name": "abc", "colour": 1}) == SHAPE.read({"name": "abc"})

@@ -55,6 +55,15 @@ def test_a_document_of_too_many_values_is_refused_before_it_is_parsed():
         strictjson.parse(b"[" + b"[]," * 500_001 + b"1]", max_bytes=1 << 22)
 
 
+def test_a_large_document_is_ascii_because_other_text_takes_four_times_the_memory():
+    face = "\N{GRINNING FACE}".encode()
+    assert strictjson.parse(b'"' + face + b'"', max_bytes=1 << 23) == face.decode()
+    large = b" " * (4 << 20)
+    assert strictjson.parse(large + b'"\\ud83d\\ude00"', max_bytes=1 << 23) == face.decode()
+    with pytest.raises(Fault, match="expected ASCII in a document of more than 4194304 bytes"):
+        strictjson.parse(large + b'"' + face + b'"', max_bytes=1 << 23)
+
+
 def test_jsontestsuite_is_judged_as_strictly_as_it_asks(shared_vectors):
     cases = sorted((shared_vectors / "json" / "test_parsing").glob("*.json"))
     assert len(cases) > 300

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_LONGEST_KEY = 100  # characters of a key that a message shows
 KeyPath = tuple[str | int, ...]
 
 
@@ -44,6 +45,7 @@ def show_path(path: KeyPath) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
+            part = part if len(part) <= _LONGEST_KEY else f"{part[:_LONGEST_KEY]}…"  # noqa: PLW2901
             text += f".{part}" if text else part
     return text
 

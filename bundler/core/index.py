@@ -23,7 +23,7 @@ MAX_SIGNATURE_BYTES = 16 << 10
 MAX_SIGNATURES = 16
 BLOCK_SIZE = 1 << 20  # bytes of stored content that one digest covers
 IDENTITY, ZSTD = "identity", "zstd"
-MAX_WINDOW_LOG = 27  # zstd: 128 MiB, the most that a reader has to give
+MAX_WINDOW_LOG = 26  # zstd: 64 MiB, which with the largest index leaves a reader below 200 MiB
 METADATA_NAME = "download-metadata.json"
 _ROOTS = {  # the first part of an artifact's paths, by role; a host puts its own files beside them
     "archive": ("mirror", "mirror-pypy", "mirror-graalpy", "python-cache"),

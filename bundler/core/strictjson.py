@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from bundler.core.fault import Fault
 
 MAX_DEPTH = 16  # levels; our own documents have 5
+MAX_FOREIGN = 4 << 20  # bytes of a document that is not ASCII: in memory it may be four times as large
 MAX_NODES = 500_000  # values and keys; bounds the memory that a hostile document can ask for
 _MAX_DIGITS = 19  # of a whole number: 2**63 has 19
 
@@ -25,6 +26,8 @@ def parse(data: bytes, *, max_bytes: int) -> Any:
         raise Fault(f"expected at most {max_bytes} bytes, found {len(data)}")
     if sum(data.count(mark) for mark in (b",", b"[", b"{", b":")) > MAX_NODES:
         raise Fault(f"expected at most {MAX_NODES} values")
+    if len(data) > MAX_FOREIGN and not data.isascii():
+        raise Fault(f"expected ASCII in a document of more than {MAX_FOREIGN} bytes")
     if data.startswith(b"\xef\xbb\xbf"):
         raise Fault("expected UTF-8 without a byte order mark")
     try:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _LARGE = 1 << 18  # bytes from which on a chunk is worth a thread
-_AHEAD = 8  # chunks that may wait; with chunks of 1 MiB this bounds memory to 8 MiB
+_AHEAD = (
+    2  # chunks that may wait; with blocks of 4 MiB this bounds memory to 16 MiB, the one at work included
+)
 
 
 class HashBeside:

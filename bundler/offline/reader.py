@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.core import ustar
@@ -58,7 +58,7 @@ class VerifiedIndex:
     """An index under enough trusted signatures. Made by `verify_index` alone.
 
     `trust` is what they were judged by: what `verify_index` was given, after the `steps` that the bundle's
-    trust documents led it through.
+    trust documents led it through; `signed` has these documents no more.
     """
 
     index: Index
@@ -87,7 +87,8 @@ def verify_index(
     except SignatureFault as fault:
         raise SignatureFault(f"{name}: {fault.message}", hint=fault.hint) from None
     index = parse_named(signed, name=name)
-    return VerifiedIndex(index=index, signed=signed, signers=signers, trust=walked, steps=steps)
+    judged = replace(signed, chain=())  # up to 32 MiB that nobody needs while the payload is read
+    return VerifiedIndex(index=index, signed=judged, signers=signers, trust=walked, steps=steps)
 
 
 def parse_named(signed: SignedIndex, *, name: str) -> Index:

@@ -84,11 +84,13 @@ class TarStream:
     def exactly(self, count: int, *, what: str) -> bytes:
         """Read `count` bytes; raises `DamagedFault` where the stream ends before."""
         data = self._read(count)
-        while len(data) < count:
-            more = self._read(count - len(data))
-            if not more:
-                break
-            data += more
+        if (
+            len(data) < count
+        ):  # a pipe gives what it has: gathered in place, or many small pieces would take long
+            whole = bytearray(data)
+            while len(whole) < count and (data := self._read(count - len(whole))):
+                whole += data
+            data = bytes(whole)
         if len(data) < count:
             raise self.damaged(
                 f"ends at byte {self.offset + len(data)} within {what}, which needs "

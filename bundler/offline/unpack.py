@@ -165,9 +165,8 @@ def _copy_payload(
 ) -> None:
     artifacts, kept = by_member(index), {one.path: source for one, source in plan.keep}
     chosen = {one.path for one in plan.artifacts}
-    progress.stage(
-        "unpack", sum(one.size for one in index.members if one.path in {a.member for a in plan.write})
-    )
+    written = {one.member for one in plan.write}
+    progress.stage("unpack", sum(one.size for one in index.members if one.path in written))
     for member in index.members:
         artifact = artifacts.get(member.path)
         whole = bytearray()
