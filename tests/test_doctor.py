@@ -85,6 +85,7 @@ def test_a_healthy_host_is_all_well(host):
     assert [one for one in found if one.level != "ok"] == []
     assert [one.what.replace(str(host.prefix), "P") for one in found if "home" not in one.what] == [
         "P/generations/1: 7 files, sizes and modes as the index says",
+        "P/state/log.jsonl: 2 events, each fits what stands before it",
         "P/current/bin/uv: runs, uv 0.13.8",
         "PATH: finds the uv of the bundle, P/current/bin/uv",
         f"variables: {len(host.exports())} exports, nothing contradicts them",

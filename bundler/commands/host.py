@@ -47,13 +47,15 @@ def status(*, prefix: PrefixOption = None) -> None:
     from bundler.core.text import printable
 
     where, generation = _active(prefix)
-    artifacts = generation.artifacts(generation.index())
+    index = generation.index()
+    artifacts = generation.artifacts(index)
     lines = [
         f"{generation.name} {generation.release}, serial {generation.serial}, generation {generation.number}",
         f"prefix     {where.root}",
         f"uv         {', '.join(generation.uv)}",
         f"platforms  {', '.join(map(str, generation.platforms))}",
         f"index      sha256 {generation.index_sha256}",
+        *([f"expires    {index.expires}"] if index.expires else []),
         *(f"archive    {one.key}" for one in artifacts if one.role == "archive"),
     ]
     emit("".join(printable(line) + "\n" for line in lines))

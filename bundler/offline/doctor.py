@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bundler.core.progress import Progress, Silent
 from bundler.errors import BundlerError
 from bundler.offline.checkenv import Told, check_told, install_folder
+from bundler.offline.checkstate import check_state
 from bundler.offline.checktree import check_tree
 from bundler.offline.checkuv import MOUNTINFO, check_bundled_uv, check_noexec, check_path
 from bundler.offline.exporting import export_facts
@@ -54,6 +55,7 @@ def diagnose(
     found += check_tree(
         generation, index, prefix=root, check_digests=check_digests, progress=progress or Silent()
     )
+    found += check_state(generation, index, prefix=root)
     facts = export_facts(generation, root, index)
     wanted = settings(facts)
     if facts.uv:

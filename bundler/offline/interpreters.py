@@ -52,7 +52,7 @@ def install_all(
         log = Log(prefix.log, who=whoami(), command=command)
         with log.recording("install", generation_after=generation.number) as entry:
             make_folder(prefix.python)
-            unfinished = _unfinished(prefix)
+            unfinished = unfinished_installs(prefix)
             before = {key: _installed_build(prefix.python / key) for key in keys}
             again = {
                 key
@@ -80,7 +80,7 @@ def install_all(
     return keys
 
 
-def _unfinished(prefix: Prefix) -> set[str]:
+def unfinished_installs(prefix: Prefix) -> set[str]:
     """Return the installation keys that a run began to install and never finished."""
     path = prefix.state / _UNFINISHED
     with host_faults(path):
