@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from bundles import Packer, make_document, sign_document
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -150,6 +150,24 @@ class Walk(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(["plant-7", "plant-7", "plant-8"]))
         return self._parcel(data.draw(papers(name=name, version=version)), numbers, wrong=wrong)
 
+    @rule(
+        target=parcels,
+        paper=papers(),
+        who=st.sampled_from(["all", "old", "new"]),
+        name=st.sampled_from(["plant-7", "plant-7", "plant-8"]),
+        ahead=st.sampled_from([1, 1, 0, 2]),
+    )
+    def conspire(self, paper, who, name, ahead):
+        """All people of the installed version sign, or all of a new one; it arrives as the next version."""
+        paper = replace(paper, name=name, version=self.installed.version + ahead)
+        people = {"all": (), "old": self.installed.roots, "new": paper.roots}[who]
+        numbers = frozenset().union(*(keys for _, keys in people)) or frozenset(range(len(KEYS)))
+        parcel = self._parcel(paper, numbers)
+        number = self.installed.version + 1
+        parcel = replace(parcel, number=number, signed=replace(parcel.signed, number=number))
+        self._arrive([parcel], stored=False)
+        return parcel
+
     @rule(target=parcels, parcel=parcels, shift=st.integers(-1, 2))
     def rename(self, parcel, shift):
         """The same bytes under another number."""
@@ -256,6 +274,7 @@ class Walk(RuleBasedStateMachine):
 
 _COMMON = {
     "deadline": None,
+    "phases": (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.filter_too_much],
 }
 
