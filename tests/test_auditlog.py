@@ -9,7 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundler.core.fault import Fault
-from bundler.offline.auditlog import MAX_ITEMS, MAX_LINE, START, Chain, End, Entry, Stump, end_of, write_line
+from bundler.offline.auditlog import EVENTS as EVENT_NAMES
+from bundler.offline.auditlog import (
+    MAX_ITEMS,
+    MAX_LINE,
+    OUTCOMES,
+    START,
+    Chain,
+    End,
+    Entry,
+    Stump,
+    end_of,
+    write_line,
+)
 
 LOG = log_of(*EVENTS)
 LINES = LOG.splitlines(keepends=True)
@@ -75,7 +87,10 @@ def test_the_longest_facts_still_make_a_line_of_at_most_64_kib():
     ("event", "message"),
     [
         ({"serail_before": 1}, "serail_before: unknown key"),
-        ({"event": "reboot"}, "event: expected one of unpack, rollback, recover, trust; found 'reboot'"),
+        (
+            {"event": "reboot"},
+            "event: expected one of unpack, install, rollback, recover, trust; found 'reboot'",
+        ),
         ({"outcome": "ok"}, "outcome: expected one of begun, done, nothing, refused, failed; found 'ok'"),
         ({"bundle": {"name": "x"}}, "bundle.release: missing, but required"),
         ({"bundle": {**BUNDLE, "size": 1}}, "bundle.size: unknown key"),
@@ -96,8 +111,8 @@ DIGEST = st.text("0123456789abcdef", min_size=64, max_size=64)
 TRUST = st.fixed_dictionaries({"name": TEXT, "version": NUMBER, "sha256": DIGEST})
 EVENT = st.fixed_dictionaries(
     {
-        "event": st.sampled_from(["unpack", "rollback", "recover", "trust"]), "user": TEXT, "host": TEXT, "command": TEXT, "tool": TEXT,
-        "outcome": st.sampled_from(["begun", "done", "nothing", "refused", "failed"]), "time": st.just("0001-01-01T00:00:00Z"),
+        "event": st.sampled_from(EVENT_NAMES), "user": TEXT, "host": TEXT, "command": TEXT, "tool": TEXT,
+        "outcome": st.sampled_from(OUTCOMES), "time": st.just("0001-01-01T00:00:00Z"),
     },
     optional={
         "exit_code": st.integers(0, 255), "uid": st.integers(0, 2**32), "sudo_user": TEXT, "reason": TEXT, "message": TEXT,

@@ -5,7 +5,8 @@ import tracemalloc
 
 import pytest
 from auditlogs import BUNDLE, EVENTS, add, follow, log_of
-from cli import bundler, check_refusal, command, environment
+from bundles import PACKER
+from cli import Desk, bundler, check_refusal, command, environment
 from syscalls import record
 
 LOG = log_of({**EVENTS[0], "sudo_user": "alice"}, *EVENTS[1:])
@@ -195,6 +196,26 @@ def test_a_stump_of_hostile_bytes_is_counted_and_not_shown(log, path):
         assert done.code == 0
         assert "\x1b" not in done.stdout + done.stderr
     assert "-  24 bytes of a line that was cut off\n" in log().stdout
+
+
+# --- what really happened -------------------------------------------------------------------------------------
+
+
+def test_unpacking_twice_and_a_refusal_are_all_there(tmp_path):
+    desk = Desk(tmp_path)
+    for _ in range(2):
+        assert desk.unpack(SUDO_USER="alice").code == 0
+    cut = tmp_path / "cut.uvb"
+    cut.write_bytes(desk.bundle.read_bytes()[:1000])
+    assert desk.unpack(bundle=cut).code == 5
+    done = bundler("log", "--prefix", desk.prefix)
+    assert done.code == 0, done.stderr
+    shown = [line.split("  ") for line in done.stdout.splitlines() if not line.startswith(" ")]
+    ends = [words[2] for words in shown if not words[2].endswith("begun")]
+    assert ends == ["unpack done", "unpack nothing", "unpack refused, exit code 5"]
+    assert "root, by alice, on " in done.stdout or os.geteuid()
+    assert f"message: {cut}: " in done.stdout
+    assert f"signed by packer@site with {PACKER.key.fingerprint}" in done.stdout
 
 
 # --- the process ----------------------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def write_line(facts: Mapping[str, Any], *, number: int, previous: str) -> bytes
     known = {name: given.pop(name, None) for name in _OURS.keys}
     for cut in _CUTS:
         value = _plain({**known, **given}, cut)
-        line = json.dumps(value).replace("\x7f", "\\u007f").encode("ascii")
+        line = json.dumps(value).encode("ascii")
         if len(line) <= MAX_LINE:
             break
     _OURS.read(strictjson.parse(line, max_bytes=MAX_LINE))
@@ -142,7 +142,7 @@ def _plain(value: Any, cut: int) -> Any:
 
 def _whole(line: bytes) -> Mapping[str, Any] | None:
     """Return the object on a line that some version of ours wrote whole; None for anything else."""
-    if len(line) > MAX_LINE or not _PLAIN.fullmatch(line):
+    if not _PLAIN.fullmatch(line):
         return None
     try:
         value = strictjson.parse(line, max_bytes=MAX_LINE)
