@@ -41,18 +41,19 @@ def no_file_sync():
 
 
 def no_folder_sync():
-    """Sync files only: content is durable and names are not.
+    """Sync files only, and nothing after the switch: content is durable and names are not.
 
-    Nor the audit log, once `current` is replaced: ext4 and xfs write the journal up to then whatever is synced,
-    so its last line would save the switch by chance.
+    ext4 and xfs write their journal up to then whatever is synced, so a file that is synced after the switch
+    would save it by chance. `no_later_sync` is the counterpart.
     """
+    _wrap("activate", "activate", _note_switch)
+    _skip_syncs(lambda handle: bool(_switched) or stat.S_ISDIR(os.fstat(handle).st_mode))
 
-    def skipped(handle):
-        name = Path(f"/proc/self/fd/{handle}").readlink().name
-        return stat.S_ISDIR(os.fstat(handle).st_mode) or (name == "log.jsonl" and _switched)
 
-    _wrap("activate", _note_switch)
-    _skip_syncs(skipped)
+def no_later_sync():
+    """Sync nothing after the switch, which itself is synced: what follows is lost, the switch is not."""
+    _wrap("activate", "activate", _note_switch)
+    _skip_syncs(lambda _: bool(_switched))
 
 
 def switch_first():
@@ -80,8 +81,8 @@ def switch_first():
 
         return activate
 
-    _wrap("activate", early)
-    _wrap("serials", late, prefix="record")
+    _wrap("activate", "activate", early)
+    _wrap("serials", "write_marks", late)
 
 
 _switched = []
@@ -96,24 +97,20 @@ def _note_switch(real):
     return activate
 
 
-def _wrap(module, wrapper, *, prefix="activate"):
-    """Replace the functions of a module of `bundler.offline` wherever they were imported to."""
+def _wrap(module, name, wrapper):
+    """Replace a function of a module of `bundler.offline` wherever it was imported to."""
     import bundler.offline
 
     for one in pkgutil.iter_modules(bundler.offline.__path__, "bundler.offline."):
         importlib.import_module(one.name)
-    home = sys.modules[f"bundler.offline.{module}"]
-    found = {name: own for name, own in vars(home).items() if name.startswith(prefix) and callable(own)}
-    found = {name: own for name, own in found.items() if own.__module__ == home.__name__}
-    assert found, (module, prefix)
-    for name, own in found.items():
-        wrapped = wrapper(own)
-        for other in [one for key, one in sys.modules.items() if key.startswith("bundler.")]:
-            if vars(other).get(name) is own:
-                setattr(other, name, wrapped)
+    real = getattr(sys.modules[f"bundler.offline.{module}"], name)
+    wrapped = wrapper(real)
+    for other in [one for key, one in sys.modules.items() if key.startswith("bundler.")]:
+        if vars(other).get(name) is real:
+            setattr(other, name, wrapped)
 
 
-MISTAKES = {one.__name__: one for one in (no_sync, no_file_sync, no_folder_sync, switch_first)}
+MISTAKES = {one.__name__: one for one in (no_sync, no_file_sync, no_folder_sync, no_later_sync, switch_first)}
 
 
 def main():

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 from bundles import PACKER, archive, make_bundle, small_content, tree
 from cli import bundler
 
+from bundler.errors import BundlerError
+from bundler.offline.prefix import Prefix
+from bundler.offline.serials import read_marks
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-LOST = "the command had ended well, and its work is lost"
+NOT_SWITCHED = "the command had ended well, and what it unpacked is not active"
 
 
 class Site:
@@ -51,7 +55,7 @@ class Site:
             target = (self.prefix / "current").readlink()
         except OSError:
             gone = ["there is no current"] if self.old else []
-            return [*gone, LOST] if done else [*gone, *self._log_faults(active=1)]
+            return [*gone, NOT_SWITCHED] if done else [*gone, *self._log_faults(active=1)]
         found = []
         active = self.prefix / target
         if not re.fullmatch(r"generations/\d+", str(target)) or not active.is_dir():
@@ -64,8 +68,8 @@ class Site:
         if self._mark() < (1 if is_old else 2):
             found.append(f"the mark is {self._mark()} and {target} is active")
         found += self._log_faults(active=1 if is_old else 2, done=done)
-        if done and (is_old or found):
-            found.append(LOST)
+        if done and is_old:
+            found.append(NOT_SWITCHED)
         return found
 
     def faults_after_rerun(self) -> list[str]:
@@ -100,8 +104,7 @@ class Site:
         """Say what the audit log does not tell of the bundle with the serial `active`, or of a command that is `done`."""
         log = self.prefix / "state" / "log.jsonl"
         if not log.exists():
-            wanted = "state/log.jsonl" in self.layout and (done or self.old or active == 2)
-            return ["there is no log"] if wanted else []
+            return ["there is no log"] if done or self.old or active == 2 else []
         shown = bundler("log", log, "--json")
         if shown.code:
             return [f"log: {shown.stderr}"]
@@ -115,7 +118,6 @@ class Site:
 
     def _mark(self) -> int:
         try:
-            document = json.loads((self.prefix / "state" / "serials.json").read_bytes())
-            return document.get("names", document)["plant-7"]["serial"]
-        except (OSError, ValueError, KeyError):
+            return read_marks(Prefix(self.prefix)).names["plant-7"].serial
+        except (BundlerError, KeyError):
             return 0
