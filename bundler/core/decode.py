@@ -20,11 +20,13 @@ _STEP = 1 << 20  # bytes that one piece inflates to, one block more or less
 _BLOCK = 1 << 17  # bytes that a compressed block of zstd inflates to at the most (RFC 8878, 3.1.1.2.3)
 _HEADER, _CHECKSUM = 3, 4  # bytes before each block, and after the last one
 _RLE, _COMPRESSED = 1, 2  # kinds of blocks; the others are 0, stored as it is, and 3, which zstd refuses
-_FREE, _LEAST = 64, 512  # a frame may have so many blocks, and one more for so many bytes of content
+_FREE, _LEAST = 200, 1024  # a frame may have so many blocks, and one more for so many bytes of content
 
 
 def decode(blocks: Iterable[bytes], *, encoding: str, size: int) -> Iterator[bytes]:
     """Yield the artifact's bytes, exactly `size` of them; raises `Fault` for anything else.
+
+    Raises `MemoryError` where this process may not have the window that the frame asks for.
 
     Holds one window (at most 64 MiB) and a few MiB, whatever the stored bytes say.
     """
@@ -45,6 +47,8 @@ def _zstd(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
             if data:
                 yield data
     except zstandard.ZstdError as error:
+        if "not enough memory" in str(error):  # that is no fault of the frame
+            raise MemoryError from None
         raise Fault(f"expected one zstd frame: {error}") from None
     if not decoder.eof or decoder.unused_data or total != size:
         raise Fault(f"expected one zstd frame of {size} bytes, found {total} bytes")
