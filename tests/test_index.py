@@ -53,6 +53,12 @@ def test_an_index_reads_back_as_it_was_written():
     assert parse_index(small_index().to_bytes()) == small_index()
 
 
+def test_an_empty_origin_reads_back_as_it_was_written():
+    first, *others = small_index().artifacts
+    index = replace(small_index(), artifacts=(replace(first, origin=""), *others))
+    assert parse_index(index.to_bytes()) == index
+
+
 def test_an_index_that_expires_reads_back_as_it_was_written():
     index = replace(small_index(), expires="2026-11-20T00:00:01Z")
     assert parse_index(index.to_bytes()) == index

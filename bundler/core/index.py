@@ -145,7 +145,7 @@ class Artifact(Content):
             "sha256": str(self.sha256),
             "role": self.role,
             "member": self.member,
-            **{name: value for name, value in optional.items() if value},
+            **{name: value for name, value in optional.items() if value not in (None, False, [])},
         }
 
 

@@ -89,6 +89,7 @@ def indexes():
         "ok-whole": index.to_bytes(),
         "ok-nothing": dataclasses.replace(index, artifacts=(), members=index.members[:1], uv=()).to_bytes(),
         "ok-expires": dataclasses.replace(index, expires="2028-02-29T00:00:00Z").to_bytes(),
+        "ok-empty-origin": other(dataclasses.replace(first, origin="")),
         "no-expires": dataclasses.replace(index, expires=index.created).to_bytes(),
         "no-feature": bent(requires=["volumes"]),
         "no-key": bent(serail=1),
