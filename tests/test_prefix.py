@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
+from bundler.core.durable import make_folder
 from bundler.errors import HostFault
-from bundler.offline.prefix import Prefix, locked, make_folder
+from bundler.offline.prefix import Prefix, locked
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes, links and flock are POSIX")
 

@@ -67,6 +67,20 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder with mode 0755, whatever the umask; one that exists stays as it is."""
+    with host_faults(folder):
+        if folder.is_dir():
+            return
+        make_folder(folder.parent)
+        before = os.umask(0o022)  # in one step: a crash must not leave a folder that users cannot enter
+        try:
+            folder.mkdir(mode=0o755)
+        finally:
+            os.umask(before)
+        folder.chmod(0o755)  # what access lists of the folder above may have taken away
+
+
 def try_lock(handle: int) -> bool:
     """Take the lock on an open file without waiting, or say no; closing the file gives it back.
 

@@ -6,8 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from bundler.core.durable import host_faults, sync_folder
-from bundler.offline.prefix import FRESH_LINK, make_folder
+from bundler.core.durable import host_faults, make_folder, sync_folder
+from bundler.offline.prefix import FRESH_LINK
 
 if TYPE_CHECKING:
     from pathlib import Path

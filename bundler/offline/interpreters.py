@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundler.core import metadata
-from bundler.core.durable import host_faults, read_own, sync_folder, whole_file
+from bundler.core.durable import host_faults, make_folder, read_own, sync_folder, whole_file
 from bundler.core.index import METADATA_NAME
 from bundler.core.platforms import host_platform
 from bundler.errors import DamagedFault, HostFault, PolicyFault
 from bundler.offline.actor import whoami
 from bundler.offline.audit import Log
 from bundler.offline.exporting import export_facts
-from bundler.offline.prefix import locked, make_folder
+from bundler.offline.prefix import locked
 from bundler.offline.settings import settings
 
 if TYPE_CHECKING:

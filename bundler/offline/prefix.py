@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundler.core.durable import host_faults, try_lock
+from bundler.core.durable import host_faults, make_folder, try_lock
 from bundler.errors import HostFault, LockedFault
 
 if TYPE_CHECKING:
@@ -126,20 +126,6 @@ def _refuse_writable(folder: Path, *, sticky_is_safe: bool) -> None:
             f"{folder}: belongs to user {found.st_uid}, expected user {os.geteuid()} or root",
             hint="run as the owner of the prefix, or choose another --prefix",
         )
-
-
-def make_folder(folder: Path) -> None:
-    """Create a folder with mode 0755, whatever the umask; one that exists stays as it is."""
-    with host_faults(folder):
-        if folder.is_dir():
-            return
-        make_folder(folder.parent)
-        before = os.umask(0o022)  # in one step: a crash must not leave a folder that users cannot enter
-        try:
-            folder.mkdir(mode=0o755)
-        finally:
-            os.umask(before)
-        folder.chmod(0o755)  # what access lists of the folder above may have taken away
 
 
 @contextlib.contextmanager

@@ -7,8 +7,7 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bundler.core.durable import host_faults, sync_folder
-from bundler.offline.prefix import make_folder
+from bundler.core.durable import host_faults, make_folder, sync_folder
 from bundler.offline.serials import read_marks, write_marks
 from bundler.offline.staging import sweep
 

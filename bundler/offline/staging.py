@@ -11,9 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from bundler.core.digest import hash_file, read_chunks
-from bundler.core.durable import host_faults, sync_folder
+from bundler.core.durable import host_faults, make_folder, sync_folder
 from bundler.errors import HostFault
-from bundler.offline.prefix import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

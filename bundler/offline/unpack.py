@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.core import metadata
+from bundler.core.durable import make_folder
 from bundler.core.fault import Fault
 from bundler.core.index import INDEX_NAME, SUMS_NAME, Artifact, Index
 from bundler.errors import DamagedFault, HostFault, LockedFault, PolicyFault
@@ -16,7 +17,7 @@ from bundler.offline.audit import Log, bundle_facts, signer_facts
 from bundler.offline.deciding import decide, read_clock, verify_signed
 from bundler.offline.generation import RECORD_NAME, Generation
 from bundler.offline.members import by_member, check_sums, copy_member
-from bundler.offline.prefix import Prefix, check_prefix, locked, make_folder
+from bundler.offline.prefix import Prefix, check_prefix, locked
 from bundler.offline.reader import BundleReader, signature_name
 from bundler.offline.recover import recover
 from bundler.offline.serials import write_marks

@@ -10,11 +10,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bundler.core.durable import whole_file
+from bundler.core.durable import make_folder, whole_file
 from bundler.core.fault import Fault
 from bundler.errors import PolicyFault, UsageFault
 from bundler.signing.guard import check_guarded
-from bundler.signing.storefolder import alone_in, make_folder
+from bundler.signing.storefolder import alone_in
 from bundler.signing.trustdoc import TRUST_NAME, parse_document
 from bundler.signing.trustload import read_store_document
 

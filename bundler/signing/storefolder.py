@@ -1,4 +1,4 @@
-"""The folder of a trust store: made for all to read, and changed by one process at a time."""
+"""The folder of a trust store: changed by one process at a time, and tidied of what a killed one left."""
 
 from __future__ import annotations
 
@@ -12,15 +12,6 @@ from bundler.errors import LockedFault
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of a store and those above it, readable by all whatever the umask."""
-    with host_faults(folder):
-        for place in reversed([folder, *folder.parents]):
-            if not place.exists():
-                place.mkdir()
-                place.chmod(0o755)
 
 
 def busy(folder: Path) -> LockedFault:

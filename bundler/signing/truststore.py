@@ -10,12 +10,12 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bundler.core.durable import host_faults, whole_file
+from bundler.core.durable import host_faults, make_folder, whole_file
 from bundler.core.fault import Fault
 from bundler.errors import SignatureFault, UsageFault
 from bundler.signing.guard import check_guarded
 from bundler.signing.publickey import looks_like_key_type, parse_fingerprint
-from bundler.signing.storefolder import alone_in, busy, make_folder
+from bundler.signing.storefolder import alone_in, busy
 from bundler.signing.trust import NAMESPACE, Signer
 from bundler.signing.trustfile import parse_rules, read_rules
 from bundler.signing.trustload import load_trust, revoked_here, store_path
