@@ -240,8 +240,8 @@ def test_on_a_terminal_each_signer_is_asked_about_as_many_as_are_needed(desk):
     desk.take("three.json", confirm=lambda question: asked.append(question) or True)
     assert len(asked) == 2
     assert asked[1] == (
-        f"{desk.medium}/three.json: plant-7 version 1, signed by ben (ssh-ed25519), fingerprint {print_of(BEN)}: "
-        "is that what its owner told you by another road?"
+        f"{desk.medium}/three.json: plant-7 version 1, for which 2 of anna, ben, carl must sign, signed by ben "
+        f"(ssh-ed25519), fingerprint {print_of(BEN)}: is that what its owner told you by another road?"
     )
     assert desk.version == 1
 
@@ -250,6 +250,25 @@ def test_a_no_imports_nothing(desk):
     answers = iter([True, False])
     message = desk.refused(SignatureFault, "trust-1.json", confirm=lambda _: next(answers))
     assert message == "trust-1.json: KEY was not confirmed; nothing was imported"
+
+
+FORGED = {  # by somebody who stole ben's key alone
+    "who asks for ben's signature only": make_document(
+        1, people={**TWO, "eve": EVE}, roles={"eve": ("release",)}, root=1, by=[BEN]
+    ),
+    "who says that anna's key is ben's": make_document(
+        1, people={"ben": (BEN, ANNA), "eve": EVE}, roles={"eve": ("release",)}, root=1, by=[BEN]
+    ),
+    "who signs twice": make_document(1, people=TWO, root=1, by=[BEN, BEN]),
+}
+
+
+@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
+def test_one_stolen_key_is_not_enough_for_a_forged_first_document(desk, forged):
+    desk.put(forged, "forged.json")
+    message = desk.refused(SignatureFault, "forged.json", told=[ANNA, BEN])
+    assert message == "forged.json: KEY has not signed it, expected each key that was confirmed to have"
+    assert not desk.store.exists()
 
 
 def test_with_a_fingerprint_nobody_is_asked(desk):

@@ -240,9 +240,14 @@ def test_a_first_document_is_trusted_where_its_signers_were_confirmed():
     assert ([one.principal for one in step.new_signers], step.old_signers) == (["anna", "ben"], ())
 
 
-def test_more_may_be_confirmed_than_have_signed():
+def test_every_key_that_was_confirmed_must_have_signed():
     signed = document(4, {**TWO, "carl": CARL}, by=[ANNA, BEN])
-    assert first(signed, confirmed=(ANNA, BEN, CARL))[0].document.version == 4
+    assert first(signed, confirmed=(ANNA, BEN))[0].document.version == 4
+    assert first_refusal(signed, confirmed=(ANNA, BEN, CARL)) == (
+        "trust.json: KEY has not signed it, expected each key that was confirmed to have"
+    )
+    both = document(1, {"anna": (ANNA, EVE), "ben": BEN}, by=[ANNA, EVE, BEN])
+    assert first(both, confirmed=(ANNA, EVE, BEN))[0].document.version == 1, "two keys of one person"
 
 
 def test_too_few_confirmed_are_told_with_who_else_has_signed():

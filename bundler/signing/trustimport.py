@@ -16,6 +16,7 @@ from bundler.signing.documentstore import Change, check_replaceable, describe, s
 from bundler.signing.trust import trust_in, verify_signatures
 from bundler.signing.trustdoc import ROOT, TRUST_FORMAT, TRUST_NAME, parse_document
 from bundler.signing.trustfile import read_trust_file
+from bundler.signing.trustlist import threshold_of
 from bundler.signing.trustload import (
     STORE_NAME,
     is_document,
@@ -176,8 +177,9 @@ def _ask(
         )
     for signer in wanted:
         if not confirm(
-            f"{path}: {document.title}, signed by {signer.principal} ({signer.key_type}), fingerprint "
-            f"{signer.fingerprint}: is that what its owner told you by another road?"
+            f"{path}: {document.title}, for which {threshold_of(document, ROOT)} must sign, signed by "
+            f"{signer.principal} ({signer.key_type}), fingerprint {signer.fingerprint}: "
+            "is that what its owner told you by another road?"
         ):
             raise SignatureFault(
                 f"{path}: {signer.fingerprint} was not confirmed; nothing was imported",

@@ -64,9 +64,10 @@ def check_first(
     revoked_keys: Mapping[str, str],
     now: datetime | None = None,
 ) -> tuple[Trust, Step]:
-    """Return the trust in a first document: enough of its root people signed with a `confirmed` key.
+    """Return the trust in a first document: enough of its root people signed, and every `confirmed` key did.
 
-    `confirmed` are the fingerprints that a person vouches for. Raises `SignatureFault`.
+    `confirmed` are the fingerprints that a person vouches for. How many are enough is the document's own
+    word, and whoever forges one with a single stolen key asks for one. Raises `SignatureFault`.
     """
     trust = _parse(signed, where=source, like=Trust(rules=(), source=source, revoked_keys=revoked_keys))
     expect_root_keys(_document(trust), confirmed, source=source)
@@ -82,6 +83,15 @@ def check_first(
             f"{source}: confirmed are {len(signers)} of {needed} people who must have signed it; "
             f"not confirmed: {', '.join(others)}",
             hint="hear their fingerprints by another road too, and give each one: --expect SHA256:…",
+        )
+    by_key = judge(
+        signed.raw, signed.signatures, trust=replace(vouched, document=None), namespace=TRUST_FORMAT, now=now
+    )
+    signing = {verdict.signer.fingerprint for verdict in by_key if verdict.signer}
+    if absent := sorted(set(confirmed) - signing):
+        raise SignatureFault(
+            f"{source}: {', '.join(absent)} has not signed it, expected each key that was confirmed to have",
+            hint="ask its owner whether this is the document; only if so, leave that --expect out",
         )
     return trust, _step(signed, trust, old=(), new=signers)
 
