@@ -198,7 +198,7 @@ def test_a_rule_reads_back_what_it_writes(principals, namespaces, after, before)
     assert one(str(rule)) == rule
 
 
-@pytest.mark.parametrize("name", ["two words", "#packer", "ssh-ed25519", "sk-x"])
+@pytest.mark.parametrize("name", ["two words", "#packer", "ssh-ed25519", "sk-x", "\ufeffpacker"])
 def test_a_name_that_would_read_as_something_else_is_written_in_quotes(name):
     rule = one(f'"{name}" {KEY}')
     assert str(rule) == f'"{name}" {KEY}'

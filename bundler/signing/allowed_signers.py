@@ -18,6 +18,9 @@ MAX_FILE_BYTES = 1 << 20  # about 2000 RSA keys
 MAX_LINE = 20 << 10  # characters; a key of 16 Kibit takes 2800
 _OPTION = re.compile(r'([A-Za-z-]+)(?:="((?:\\"|\\(?!")|[^"\\])*)")?')
 _NAMES = re.compile(r'"([^"]*)"(?=\s|$)|([^\s"]+)(?=\s|$)')
+_NOT_BARE = re.compile(
+    "\\s|^[#\ufeff]"
+)  # blanks; what would make the line a comment, or the file UTF-8 with BOM
 _TIME_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _OPTIONS = ("cert-authority", "namespaces", "valid-after", "valid-before")
 
@@ -58,7 +61,7 @@ class Rule:
             )
             if value
         ]
-        quoted = re.search(r"\s|^#", self.principals) or looks_like_key_type(self.principals)
+        quoted = _NOT_BARE.search(self.principals) or looks_like_key_type(self.principals)
         principals = f'"{self.principals}"' if quoted else self.principals
         return " ".join(part for part in (principals, ",".join(options), str(self.key)) if part)
 
