@@ -8,28 +8,21 @@ kernel. The copies are mounted afterwards, judged, and the same command is run o
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli import environment
 from powercut_site import Site
+from powercut_steps import run_in_steps, step_by_step
 
-_CALLS = (
-    "fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat,symlink,symlinkat,link,linkat,unlink,unlinkat,rmdir,"
-    "chmod,fchmod,fchmodat,ftruncate"
-)
 ENDED = "the end of the command"
-_STRACE = (
-    "strace", "-f", "-qq", "-y", "-s", "200", "-e", f"trace={_CALLS}", "-e", f"inject={_CALLS}:signal=SIGSTOP", "-o",
-)  # fmt: skip
-_STUCK = 60  # seconds without a further stop
+_NEW_MOUNTS = 0x20000  # CLONE_NEWNS
 MUTANT = Path(__file__).with_name("powercut_mutant.py")
 
 
@@ -80,7 +73,7 @@ class Disk:
         self.start = folder / "start.img"
         with self.start.open("wb") as stream:
             stream.truncate(kind.size << 20)
-        subprocess.run([f"mkfs.{kind.name}", *kind.make, self.start], check=True, capture_output=True)
+        _said(f"mkfs.{kind.name}", *kind.make, self.start)
         with self.mounted(self.start):
             self.site = Site(folder, self.at / "p", used=used)
         with self.mounted(self._copy(self.start, "done.img")):
@@ -89,25 +82,34 @@ class Disk:
 
     @contextlib.contextmanager
     def mounted(self, image: Path):
-        """Mount an image for the block; never two at once: copies of a btrfs have the same identity."""
-        subprocess.run(
-            ["mount", "-t", self.kind.name, "-o", f"loop,{self.kind.options}", image, self.at],
-            check=True, capture_output=True,
-        )  # fmt: skip
+        """Mount an image for the block; never two at once: copies of a file system have the same identity."""
+        device = _said("losetup", "--find", "--show", image)
         try:
-            yield
+            _said("mount", "-t", self.kind.name, "-o", self.kind.options, device, self.at)
+            try:
+                yield
+            finally:
+                _said("umount", self.at)
         finally:
-            for _ in range(50):
-                if not subprocess.run(["umount", self.at], capture_output=True, check=False).returncode:
-                    break
-                time.sleep(0.1)
-            else:
-                subprocess.run(["umount", "-l", self.at], check=True)
+            _said("losetup", "--detach", device)
+            self._wait_for_release(device)
+
+    def _wait_for_release(self, device: str) -> None:
+        """Return when nothing of a file system is left in memory: the next one would be seen through it."""
+        holds = Path("/sys/block", Path(device).name, "loop", "backing_file")
+        for _ in range(1000):
+            try:
+                if not holds.read_text().startswith(str(self.folder)):
+                    return
+            except OSError:
+                return
+            time.sleep(0.01)
+        raise AssertionError(f"{device} is still in use")
 
     def cuts(self, start: Path, *, mistake: str | None = None, before: tuple[str, ...] = ()) -> list[Cut]:
         """Run the command on a copy of `start`; return all its moments, the last of them after its end."""
         program = (sys.executable, MUTANT, mistake) if mistake else (sys.executable, "-m", "bundler")
-        words = [*before, *_STRACE, self.folder / "calls", *program, *self.site.words(self.site.bundle)]
+        words = [*before, *step_by_step(self.folder / "calls"), *program, *self.site.words(self.site.bundle)]
         image, found = self._copy(start, "run.img"), []
 
         def keep(call):
@@ -117,7 +119,7 @@ class Disk:
             found.append(Cut(call=call, disk=kept))
 
         with self.mounted(image):
-            code = _run_in_steps(words, self.folder / "calls", keep)
+            code = run_in_steps(words, self.folder / "calls", keep)
             keep(ENDED)
         assert code == 0, code
         return found
@@ -136,71 +138,34 @@ class Disk:
         return bad
 
     def _copy(self, image: Path, name: str) -> Path:
-        subprocess.run(["cp", "--sparse=always", "--reflink=auto", image, self.folder / name], check=True)
+        _said("cp", "--sparse=always", "--reflink=auto", image, self.folder / name)
         return self.folder / name
 
 
-def _run_in_steps(words: list, log: Path, at_stop) -> int:
-    """Run a program that stops after each of `_CALLS`; call `at_stop` while all its threads stand still."""
-    log.write_bytes(b"")
-    steps, last = _Steps(log), time.monotonic()
-    program = subprocess.Popen(
-        [*map(str, words)], env=environment(PYTHONDONTWRITEBYTECODE="1"), stdout=subprocess.DEVNULL
-    )
-    try:
-        while program.poll() is None:
-            news = steps.read()
-            if steps.all_stopped():
-                at_stop(steps.call)
-                last = time.monotonic()
-                steps.go_on()
-            assert time.monotonic() < last + _STUCK, f"stuck after {steps.call}"
-            if not news:
-                time.sleep(0.0005)
-    finally:
-        if program.poll() is None:
-            if steps.program:
-                os.kill(steps.program, signal.SIGKILL)
-            program.kill()
-            program.wait()
-    return program.returncode
+def _said(*words: object) -> str:
+    """Run a program and return what it printed."""
+    done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
-class _Steps:
-    """What strace writes of a program: which of its threads stand still, and after which call."""
+@contextlib.contextmanager
+def own_mounts():
+    """Keep the mounts of the block to this process and its children.
 
-    def __init__(self, log: Path) -> None:
-        self.program = 0  # its process id, which is its first thread
-        self.call = ""
-        self._log, self._read, self._rest = log, 0, ""
-        self._last_call, self._stopped = {}, set()
-
-    def read(self) -> bool:
-        """Take in what is new, if there is something."""
-        with self._log.open() as stream:
-            stream.seek(self._read)
-            new = stream.read()
-            self._read = stream.tell()
-        *lines, self._rest = (self._rest + new).split("\n")
-        for line in lines:
-            thread, said = line.split(maxsplit=1)
-            self.program = self.program or int(thread)
-            if said.startswith("--- SIGSTOP"):
-                self.call = self._last_call.get(thread, "")
-            elif said.startswith("--- stopped by SIGSTOP"):
-                self._stopped.add(thread)
-            elif not said.startswith(("---", "<...")):
-                self._last_call[thread] = said
-        return bool(lines)
-
-    def all_stopped(self) -> bool:
-        """Say whether no thread runs."""
-        return bool(self._stopped) and self._stopped >= set(os.listdir(f"/proc/{self.program}/task"))
-
-    def go_on(self) -> None:
-        """Let the program run to its next stop."""
-        self._stopped.clear()
-        os.kill(self.program, signal.SIGCONT)
+    Whoever starts a process with a mount namespace of its own, as `unshare` does, takes all mounts along and
+    keeps them mounted: an image would be seen through what is still in memory of its file system.
+    """
+    libc, here = ctypes.CDLL(None, use_errno=True), Path.cwd()
+    with Path("/proc/thread-self/ns/mnt").open("rb") as before:
+        if libc.unshare(_NEW_MOUNTS):
+            raise OSError(ctypes.get_errno(), "unshare")
+        try:
+            _said("mount", "--make-rprivate", "/")
+            yield
+        finally:
+            if libc.setns(before.fileno(), _NEW_MOUNTS):
+                raise OSError(ctypes.get_errno(), "setns")
+            os.chdir(here)
 
 
 def _content(image: Path) -> str:

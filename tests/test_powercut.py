@@ -5,6 +5,7 @@ A process that is killed (`test_hosts.py`) leaves all that it wrote; a power cut
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from cli import environment
-from powercut import FILE_SYSTEMS, MUTANT, Disk, missing
+from powercut import FILE_SYSTEMS, MUTANT, Disk, missing, own_mounts
 from powercut_mutant import MISTAKES, NO_EFFECT
 from powercut_site import NOT_SWITCHED, Site
 
@@ -21,21 +22,25 @@ EVERY = pytest.mark.parametrize("kind", FILE_SYSTEMS, ids=lambda one: one.name)
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A folder whose images are gone afterwards: hundreds of them would stay."""
-    yield tmp_path
-    for image in tmp_path.glob("*.img"):
+def make_disk(tmp_path):
+    """Make a file system whose prefix has an old generation, or none; skip the test where that cannot be."""
+    with contextlib.ExitStack() as stack:
+
+        def make(kind, *programs, used=True):
+            if why := missing(kind, *programs):
+                pytest.skip(why)
+            try:
+                stack.enter_context(own_mounts())
+            except OSError as error:
+                pytest.skip(f"needs a mount namespace: {error}")
+            try:
+                return Disk(tmp_path, kind, used=used)
+            except subprocess.CalledProcessError as error:
+                pytest.skip(f"needs to make and mount a {kind.name}: {error.stderr.strip()}")
+
+        yield make
+    for image in tmp_path.glob("*.img"):  # hundreds of them would stay
         image.unlink()
-
-
-def make_disk(folder, kind, *programs, used=True):
-    """Return a file system whose prefix has an old generation, or none; skip the test where it cannot be made."""
-    if why := missing(kind, *programs):
-        pytest.skip(why)
-    try:
-        return Disk(folder, kind, used=used)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"needs to make and mount a {kind.name}: {error.stderr.decode().strip()}")
 
 
 def judged(disk, cuts):
@@ -48,8 +53,8 @@ def judged(disk, cuts):
 @pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize("used", [True, False], ids=["over another one", "the first one"])
-def test_a_power_cut_anywhere_leaves_the_old_state_or_the_new_one(folder, kind, used):
-    disk = make_disk(folder, kind, used=used)
+def test_a_power_cut_anywhere_leaves_the_old_state_or_the_new_one(make_disk, kind, used):
+    disk = make_disk(kind, used=used)
     cuts = disk.cuts(disk.start)
     assert judged(disk, cuts) == []
     assert len(cuts) > 40  # of a run that syncs two dozen files and folders
@@ -58,8 +63,8 @@ def test_a_power_cut_anywhere_leaves_the_old_state_or_the_new_one(folder, kind, 
 
 @pytest.mark.slow
 @EVERY
-def test_a_power_cut_while_the_next_run_mends_what_the_first_one_left_is_no_worse(folder, kind):
-    disk = make_disk(folder, kind)
+def test_a_power_cut_while_the_next_run_mends_what_the_first_one_left_is_no_worse(make_disk, kind):
+    disk = make_disk(kind)
     (before_switch,) = [one for one in disk.cuts(disk.start) if one.call.startswith("symlink(")]
     with disk.mounted(before_switch.disk):
         assert str((disk.site.prefix / "current").readlink()) == "generations/1"
@@ -79,8 +84,8 @@ SEEN_BY = {
 @pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_seen(folder, kind, mistake):
-    disk = make_disk(folder, kind)
+def test_a_mistake_is_seen(make_disk, kind, mistake):
+    disk = make_disk(kind)
     bad = judged(disk, disk.cuts(disk.start, mistake=mistake))
     assert any(SEEN_BY[mistake] in why for _, why in bad), bad
     if mistake == "no_later_sync":  # the sync of the folder is what keeps the switch
@@ -89,8 +94,8 @@ def test_a_mistake_is_seen(folder, kind, mistake):
 
 @pytest.mark.slow
 @EVERY
-def test_syncs_that_a_library_swallows_are_seen(folder, kind):
-    disk = make_disk(folder, kind, "eatmydata")
+def test_syncs_that_a_library_swallows_are_seen(make_disk, kind):
+    disk = make_disk(kind, "eatmydata")
     bad = judged(disk, disk.cuts(disk.start, before=("eatmydata",)))
     assert any(NOT_SWITCHED in why for _, why in bad)
 
