@@ -144,3 +144,12 @@ def test_a_refused_first_import_makes_no_store(desk):
         == 3
     )
     assert not (desk / "etc").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes")
+@pytest.mark.usefixtures("desk")
+def test_nothing_is_written_into_a_store_that_others_can_write_not_even_its_log():
+    Path("store").mkdir()
+    Path("store").chmod(0o777)
+    check_refusal(add("--expect", FINGERPRINT), 3, "lets others write the trust store", "chmod go-w")
+    assert list(Path("store").iterdir()) == []

@@ -101,3 +101,15 @@ def test_what_belongs_to_another_user_is_refused(store, which):
 def test_a_file_that_is_not_there_is_a_host_fault(store):
     with pytest.raises(HostFault):
         check_guarded(store.with_name("other"))
+
+
+def test_a_link_of_another_user_on_the_way_is_refused_wherever_it_leads(store, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to give a link away")
+    link = tmp_path / "link"
+    link.symlink_to(store.parent)
+    os.chown(link, 4711, -1, follow_symlinks=False)
+    with pytest.raises(SignatureFault) as caught:
+        check_guarded(link / store.name)
+    assert caught.value.message == f"{link}: is a symbolic link of user 4711, who can turn it elsewhere"
+    assert caught.value.hint == f"name the folder that it leads to: {store.parent}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 
 import pytest
 from bundles import Packer, tree
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bundler.core.durable import try_lock
 from bundler.core.fault import Fault
 from bundler.errors import LockedFault, SignatureFault, UsageFault
 from bundler.signing.revocation import parse_revoked, read_revoked, revoke
@@ -140,6 +142,47 @@ def test_no_list_is_begun_in_a_folder_that_others_can_write(store):
     with pytest.raises(SignatureFault, match="lets others write the trust store"):
         revoke(ANNA.fingerprint, reason="lost", folder=store)
     assert list(store.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes")
+def test_no_folder_is_made_where_others_can_write(store):
+    store.parent.mkdir()
+    store.parent.chmod(0o777)
+    with pytest.raises(SignatureFault, match="lets others write the trust store"):
+        revoke(ANNA.fingerprint, reason="lost", folder=store / "deeper")
+    assert list(store.parent.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder cannot be locked there")
+def test_whoever_may_only_read_the_store_cannot_keep_a_key_from_being_revoked(store):
+    store.mkdir(parents=True, mode=0o755)
+    reader = os.open(store, os.O_RDONLY)  # every user may have that, and lock what they have open
+    try:
+        assert try_lock(reader)
+        assert revoke(ANNA.fingerprint, reason="lost", folder=store).is_new
+        with alone_in(store):
+            (lock,) = set(store.iterdir()) - {store / "revoked_keys"}
+            assert stat.S_IMODE(lock.stat().st_mode) == 0o600, "nobody else can open what is locked"
+    finally:
+        os.close(reader)
+    assert [one.name for one in store.iterdir()] == ["revoked_keys"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder cannot be locked there")
+def test_a_lock_that_its_last_holder_removed_is_not_the_lock(store, monkeypatch):
+    store.mkdir(parents=True, mode=0o755)
+    tries = []
+
+    def late(handle):
+        tries.append(handle)
+        if len(tries) == 1:  # between opening and locking it the other one has ended
+            (store / ".lock").unlink()
+        return try_lock(handle)
+
+    monkeypatch.setattr("bundler.signing.storefolder.try_lock", late)
+    with alone_in(store), pytest.raises(LockedFault), alone_in(store):
+        pass
+    assert len(tries) == 3
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a folder cannot be locked there")

@@ -10,11 +10,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bundler.core.durable import make_folder, whole_file
+from bundler.core.durable import whole_file
 from bundler.core.fault import Fault
 from bundler.errors import PolicyFault, UsageFault
-from bundler.signing.guard import check_guarded
-from bundler.signing.storefolder import alone_in
+from bundler.signing.storefolder import alone_in, make_store
 from bundler.signing.trustdoc import TRUST_NAME, parse_document
 from bundler.signing.trustload import read_store_document
 
@@ -80,13 +79,12 @@ def save_document(folder: Path, raw: bytes) -> None:
         new = describe(raw)
     except Fault as fault:
         raise UsageFault(f"{path}: {fault}", hint=fault.hint or "get it from its source again") from None
-    make_folder(folder)
+    make_store(folder)
     with alone_in(folder):
         old = installed_in(folder)
         if old == new:
             return
         check_replaceable(path, old, new)
-        check_guarded(folder.resolve())
         with whole_file(path, mode=0o644) as stream:
             stream.write(raw)
 

@@ -1,9 +1,9 @@
 """Whether a trust file can be changed by somebody whom its reader need not trust.
 
 The rule is OpenSSH's for `authorized_keys`, and stricter: the file and every folder above it belong to root
-or to the user, nobody else may write them, and the file is no link. A sticky folder such as `/tmp` is
-accepted, since nobody can replace another user's entry in it. Windows has no such modes: there the folder's
-access list is the administrator's business.
+or to the user, nobody else may write them, the file is no link, and no link on the way is another user's. A
+sticky folder such as `/tmp` is accepted, since nobody can replace another user's entry in it. Windows has no
+such modes: there the folder's access list is the administrator's business.
 """
 
 from __future__ import annotations
@@ -35,8 +35,22 @@ def check_guarded(path: Path) -> None:
                 f"{path}: a symbolic link, expected a trust store that is a file of its own",
                 hint=f"replace the link by a copy: cp --remove-destination {path.resolve()} {path}",
             )
-        above = {*path.absolute().parents, *path.resolve().parents}
-        for place in (path, *sorted(above, key=lambda one: len(one.parts), reverse=True)):
+        _check_one(path)
+    check_guarded_folder(path.parent)
+
+
+def check_guarded_folder(folder: Path) -> None:
+    """Raise as `check_guarded` does where others could change what lies in `folder`, or what it is."""
+    if os.name == "nt":
+        return
+    with host_faults(folder):
+        places = {one for way in (folder.absolute(), folder.resolve()) for one in (way, *way.parents)}
+        for place in sorted(places, key=lambda one: (len(one.parts), one), reverse=True):
+            if place.is_symlink() and (owner := place.lstat().st_uid) not in (0, os.geteuid()):
+                raise SignatureFault(
+                    f"{place}: is a symbolic link of user {owner}, who can turn it elsewhere",
+                    hint=f"name the folder that it leads to: {folder.resolve()}",
+                )
             _check_one(place)
 
 

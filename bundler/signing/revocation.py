@@ -10,13 +10,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundler.core.durable import host_faults, make_folder, whole_file
+from bundler.core.durable import host_faults, whole_file
 from bundler.core.fault import Fault
 from bundler.errors import UsageFault
 from bundler.signing.allowed_signers import decode_lines
 from bundler.signing.guard import check_guarded
 from bundler.signing.publickey import parse_fingerprint
-from bundler.signing.storefolder import alone_in
+from bundler.signing.storefolder import alone_in, make_store
 from bundler.signing.trustdoc import MAX_REASON
 from bundler.signing.trustfile import read_rules, read_trust_file
 
@@ -80,9 +80,8 @@ def revoke(target: str, *, reason: str, folder: Path) -> Revocation:
     """
     key, why = _fingerprint(target), _one_line(reason)
     path = folder / REVOKED_NAME
-    make_folder(folder)
+    make_store(folder)
     with alone_in(folder):
-        check_guarded(folder.resolve())
         existing = read_revoked(folder)
         if key in existing:
             return Revocation(path=path, fingerprint=key, reason=existing[key], is_new=False)

@@ -10,12 +10,12 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bundler.core.durable import host_faults, make_folder, whole_file
+from bundler.core.durable import host_faults, whole_file
 from bundler.core.fault import Fault
 from bundler.errors import SignatureFault, UsageFault
 from bundler.signing.guard import check_guarded
 from bundler.signing.publickey import looks_like_key_type, parse_fingerprint
-from bundler.signing.storefolder import alone_in, busy
+from bundler.signing.storefolder import alone_in, busy, make_store
 from bundler.signing.trust import NAMESPACE, Signer
 from bundler.signing.trustfile import parse_rules, read_rules
 from bundler.signing.trustload import load_trust, revoked_here, store_path
@@ -173,8 +173,7 @@ def _write(store: Path, old: bytes, rules: Sequence[Rule], *, added: Sequence[Ru
             f"{store}: holds lines that no key can be added to, expected an allowed_signers file",
             hint="begin each line with a name, or move the file away and import its keys",
         )
-    make_folder(store.parent)
-    check_guarded(store.parent.resolve())
+    make_store(store.parent)
     with alone_in(store.parent):
         with host_faults(store):
             if (store.read_bytes() if store.exists() else b"") != old:
