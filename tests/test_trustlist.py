@@ -13,6 +13,7 @@ from bundler.errors import UsageFault
 from bundler.signing.allowed_signers import parse_allowed_signers
 from bundler.signing.trust import Trust
 from bundler.signing.trustdoc import TRUST_FORMAT, Policy
+from bundler.signing.trustfile import parse_rules
 from bundler.signing.trustlist import describe_trust, export_lines
 
 ANNA, BEN, CARL, RITA = (Packer(seed) for seed in (1, 2, 3, 4))
@@ -88,6 +89,17 @@ def test_an_export_of_plain_keys_is_narrowed_and_leaves_dates_out():
         f'"rita s" namespaces="{NAMESPACE}" {RITA.key}',
     ]
     assert left_out == [f"ben with {BEN.key.fingerprint}: has a date, which OpenSSH 8.1 and 8.2 refuse"]
+
+
+@pytest.mark.parametrize("comment", [f'anybody" {CARL.key} x', f'"* {CARL.key}', "*", "a b", "!x,?"])
+def test_the_comment_of_a_key_brings_no_key_and_no_pattern_into_an_export(comment):
+    trust = Trust(rules=parse_rules(f"{ANNA.key} {comment}\n".encode()), source="anna.pub")
+    (line,), _ = export_lines(trust)
+    name, _, rest = line.partition(" ")
+    assert rest == f'namespaces="{NAMESPACE}" {ANNA.key}'
+    assert not set(name) & set('"*?!, ')
+    (rule,) = parse_allowed_signers(f"{line}\n".encode())
+    assert (rule.key, rule.principals) == (ANNA.key, name)
 
 
 def test_an_export_of_nothing_is_refused():

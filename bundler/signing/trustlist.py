@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bundler.errors import UsageFault
 from bundler.signing.trust import NAMESPACE, Trust
 from bundler.signing.trustdoc import RELEASE, ROOT
+from bundler.signing.truststore import safe_principals
 
 if TYPE_CHECKING:
     from bundler.signing.trustdoc import TrustDocument
@@ -68,7 +69,8 @@ def export_lines(trust: Trust) -> tuple[list[str], list[str]]:
                 f"{rule.principals} with {rule.key.fingerprint}: has a date, which OpenSSH 8.1 and 8.2 refuse"
             )
         else:
-            lines.append(str(replace(rule, namespaces=NAMESPACE, key=type(rule.key)(rule.key.blob))))
+            name, bare = safe_principals(rule), type(rule.key)(rule.key.blob)
+            lines.append(str(replace(rule, principals=name, namespaces=NAMESPACE, key=bare)))
     if not lines:
         raise UsageFault(
             f"{trust.source}: no key that may sign bundles and has no date, expected at least one"

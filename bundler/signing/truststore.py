@@ -75,13 +75,18 @@ def _incoming(source: Path) -> tuple[Rule, ...]:
                 f"{source}:{rule.line}: {rule.key.fingerprint} for the second time, expected each key once",
                 hint="take one of the lines out",
             )
-        principals = rule.principals
-        if rule.namespaces is None and principals == rule.key.comment:
-            principals = _UNSAFE.sub("_", principals)
-        if looks_like_key_type(principals):  # would make the line look like a bare public key
-            principals = rule.key.fingerprint
-        rules[rule.key.blob] = replace(rule, principals=principals, namespaces=NAMESPACE)
+        rules[rule.key.blob] = replace(rule, principals=safe_principals(rule), namespaces=NAMESPACE)
     return tuple(rules.values())
+
+
+def safe_principals(rule: Rule) -> str:
+    """Return the name for a line: a comment is free text, and might bring quotes, patterns or a key along."""
+    principals = rule.principals
+    if rule.namespaces is None and principals == rule.key.comment:
+        principals = _UNSAFE.sub("_", principals)
+    if looks_like_key_type(principals):  # would make the line look like a bare public key
+        principals = rule.key.fingerprint
+    return principals
 
 
 def told(expect: Sequence[str]) -> frozenset[str]:
