@@ -144,7 +144,10 @@ def test_without_a_trust_store_nothing_is_unpacked_and_it_says_how_to_make_one(d
     (tmp_path / "store").mkdir(mode=0o700)
     desk.trust = tmp_path / "store"
     check_refusal(
-        desk.unpack(), 3, "no such trust store", "uv-bundler trust import KEY.pub --expect FINGERPRINT"
+        desk.unpack(),
+        3,
+        "store: neither trust.json nor allowed_signers in it",
+        "uv-bundler trust import FILE",
     )
     assert not desk.prefix.exists()
 

@@ -140,8 +140,9 @@ NEW_REFUSED = [
     (("--name", "p", "--signer", "anna=anna.pub", "--root-threshold", "0"), "invalid value for '--root-threshold'", "trust new --help"),
     (("--name", "p", "--signer", "anna=anna.pub", "--revoke", "SHA256:x=lost"), "--revoke: expected a fingerprint", "ssh-keygen -lf"),
     (("--name", "p", "--signer", "anna=anna.pub", "--revoke", PACKER.key.fingerprint), "--revoke: expected FINGERPRINT=REASON", "laptop lost"),
-    (("--from", "none.json"), "none.json: no such file", ""),
-    (("--from", "anna.pub"), "anna.pub: line 1 column 1: Expecting value", "name a trust document"),
+    (("--name", "p"), "--signer: missing, expected at least one person", "--signer NAME=KEY.pub"),
+    (("--from", "none.json"), "none.json: no such file, expected a trust document", ""),
+    (("--from", "anna.pub"), "anna.pub: no trust document, expected one", "`uv-bundler trust new` wrote"),
     (("--from", "old.json", "--name", "plant-8"), "--name: plant-8, expected plant-7, which the version before has", "leave --name out"),
     (("--from", "old.json", "--remove", "eve"), "--remove: eve is nobody in plant-7 version 1", "trust list FILE"),
 ]  # fmt: skip

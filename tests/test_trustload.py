@@ -140,9 +140,12 @@ def test_a_named_document_that_is_none_is_a_usage_fault(tmp_path, data, message)
 
 def test_a_store_s_document_that_is_none_is_a_usage_fault(store):
     put(store / "trust.json", DOCUMENT.raw.replace(b'"root": 2', b'"root": 3'))
-    assert refusal(store, UsageFault) == (
+    with pytest.raises(UsageFault) as caught:
+        load_trust(store)
+    assert caught.value.message == (
         f"{store}/trust.json: thresholds.root: expected at most 2, which is how many people have the role, found 3"
     )
+    assert "move it away and import it anew" in caught.value.hint
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes")
@@ -203,11 +206,22 @@ def test_an_empty_store_tells_how_to_fill_it(machine):
     assert caught.value.message == f"{own}: no such trust store, expected the keys that this machine trusts"
     assert "trust import KEY.pub --expect FINGERPRINT" in caught.value.hint
     assert "trust.json" in caught.value.hint
-    assert caught.value.hint.endswith("give --trust KEY.pub")
+    assert caught.value.hint.endswith("`verify` and `unpack` take --trust KEY.pub too")
     put(system.with_name("trust.json"), DOCUMENT.raw)
     with pytest.raises(SignatureFault) as caught:
         load_trust(own)
-    assert caught.value.hint.endswith(f"give --trust {system.parent}")
+    assert caught.value.hint.endswith(f"`verify` and `unpack` take --trust {system.parent} too")
+
+
+def test_a_named_folder_that_is_no_store_is_told_as_that(tmp_path, machine):
+    assert machine
+    with pytest.raises(SignatureFault) as caught:
+        load_trust(tmp_path)
+    assert caught.value.message == (
+        f"{tmp_path}: neither trust.json nor allowed_signers in it, expected a trust store"
+    )
+    assert "name a file in it" in caught.value.hint
+    assert f"uv-bundler trust import FILE --store {tmp_path}" in caught.value.hint
 
 
 def test_a_store_without_a_document_has_none(tmp_path):

@@ -129,6 +129,8 @@ def test_what_is_no_document_is_not_signed(path):
     for data in (b"{}", b"ssh-ed25519 AAAA", FIRST.raw.replace(b'"root": 2', b'"root": 3')):
         path.write_bytes(data)
         refused(path, ANNA)
+    path.unlink()
+    assert "no such file, expected a trust document" in str(refused(path, ANNA))
 
 
 def test_the_version_before_is_the_one_just_before(path):

@@ -272,5 +272,5 @@ def test_a_store_whose_folder_is_a_file_is_a_host_fault(source, tmp_path):
 
 def test_listing_a_store_that_is_not_there_tells_how_to_make_one(store):
     store.parent.mkdir(parents=True)
-    with pytest.raises(SignatureFault, match="no such trust store"):
+    with pytest.raises(SignatureFault, match="expected a trust store"):
         list_keys(store.parent)

@@ -141,10 +141,10 @@ def _named(source: Path | None, store: Path | None) -> tuple[Trust, bytes | None
         found = read_store_document(trust.store) if trust.store and trust.document else None
         return trust, found[0] if found else None, []
     from bundler.signing.trust import trust_in
-    from bundler.signing.trustfile import read_trust_file
+    from bundler.signing.trustfile import ANY, read_trust_file
     from bundler.signing.trustsign import read_document, tally
 
-    if source.is_dir() or not is_document(read_trust_file(source)):
+    if source.is_dir() or not is_document(read_trust_file(source, expected=ANY)):
         return load_trust(source), None, []
     raw, document = read_document(source)
     signed = signed_document(source, raw)

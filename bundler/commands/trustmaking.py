@@ -194,6 +194,11 @@ def _first(name: str | None, wishes: Wishes, created: str) -> TrustDocument:
             "--name: missing, expected the name of the series",
             hint="add --name plant-7 for version 1, or --from OLD.json for the next version",
         )
+    if not wishes.signers:
+        raise UsageFault(
+            "--signer: missing, expected at least one person",
+            hint="add --signer NAME=KEY.pub for everybody who signs bundles and trust documents",
+        )
     return first_document(name, wishes, created=created)
 
 

@@ -12,7 +12,7 @@ from bundler.core.durable import host_faults
 from bundler.core.index import MAX_SIGNATURE_BYTES
 from bundler.errors import SignatureFault, UsageFault
 from bundler.signing.trustdoc import MAX_CHAIN, SignedDocument
-from bundler.signing.trustfile import read_trust_file
+from bundler.signing.trustfile import DOCUMENT, read_trust_file
 from bundler.signing.trustload import signed_document
 from bundler.signing.trustwalk import check_own, walk
 
@@ -31,7 +31,7 @@ def load_chain(paths: Sequence[Path]) -> tuple[SignedDocument, ...]:
     """
     found: dict[int, tuple[Path, SignedDocument]] = {}
     for path in _files(paths):
-        one = signed_document(path, read_trust_file(path))
+        one = signed_document(path, read_trust_file(path, expected=DOCUMENT))
         first = found.setdefault(one.number, (path, one))[0]
         if first != path:
             raise UsageFault(

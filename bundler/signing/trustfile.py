@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PEEK = 64  # bytes: enough to recognise any PEM header
-_EXPECTED = "expected an OpenSSH public key or an allowed_signers file"
+KEYS = "an OpenSSH public key or an allowed_signers file"
+DOCUMENT = "a trust document"
+ANY = "an OpenSSH public key, an allowed_signers file or a trust document"
 _FOREIGN = (  # what people confuse with a public key; how it begins, what it is, what to do
     (b"-----BEGIN PUBLIC KEY", "a PEM public key", "convert it: ssh-keygen -i -m PKCS8 -f {path}"),
     (b"-----BEGIN RSA PUBLIC KEY", "a PEM public key", "convert it: ssh-keygen -i -m PEM -f {path}"),
@@ -36,15 +38,20 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
     return rules_of(read_trust_file(path), path=path)
 
 
-def read_trust_file(path: Path) -> bytes:
-    """Return the content of a file that may say whom to trust; `UsageFault` for what clearly does not."""
+def read_trust_file(path: Path, *, expected: str = KEYS) -> bytes:
+    """Return the content of a file that may say whom to trust; `UsageFault` for what clearly does not.
+
+    `expected` is what the person should have named, for the message.
+    """
     with host_faults(path):
         if path.is_dir():
-            raise UsageFault(f"{path}: a folder, {_EXPECTED}", hint="name the file in it")
+            raise UsageFault(f"{path}: a folder, expected {expected}", hint="name the file in it")
         if not path.exists():
-            raise UsageFault(f"{path}: no such file, {_EXPECTED}", hint="check the path that was given")
+            raise UsageFault(
+                f"{path}: no such file, expected {expected}", hint="check the path that was given"
+            )
         with path.open("rb", buffering=0) as stream:
-            return _read(stream, path=path)
+            return _read(stream, path=path, expected=expected)
 
 
 def rules_of(data: bytes, *, path: Path) -> tuple[Rule, ...]:
@@ -83,18 +90,22 @@ def parse_rules(data: bytes) -> tuple[Rule, ...]:
     return (Rule(principals=key.comment or key.fingerprint, key=key, line=number),)
 
 
-def _read(stream: BinaryIO, *, path: Path) -> bytes:
+def _read(stream: BinaryIO, *, path: Path, expected: str) -> bytes:
     head = stream.read(_PEEK)
     begins = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if b"PRIVATE KEY" in head or begins.startswith(b"PuTTY-User-Key-File"):
         raise UsageFault(
-            f"{path}: a private key, {_EXPECTED}; nothing further of it was read",
+            f"{path}: a private key, expected {expected}; nothing further of it was read",
             hint=f"name its public half ({path}.pub), and keep the private key off this machine",
         )
     for mark, what, step in _FOREIGN:
         if begins.startswith(mark):
-            raise UsageFault(f"{path}: {what}, {_EXPECTED}", hint=step.format(path=path))
+            raise UsageFault(f"{path}: {what}, expected {expected}", hint=step.format(path=path))
     data = head
     while (more := stream.read(MAX_FILE_BYTES + 1 - len(data))) and len(data) <= MAX_FILE_BYTES:
         data += more
+    if len(data) > MAX_FILE_BYTES:
+        raise UsageFault(
+            f"{path}: more than {MAX_FILE_BYTES} bytes, expected {expected}", hint="name another file"
+        )
     return data

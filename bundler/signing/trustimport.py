@@ -15,7 +15,7 @@ from bundler.errors import PolicyFault, SignatureFault, UsageFault
 from bundler.signing.documentstore import Change, check_replaceable, describe, save_document
 from bundler.signing.trust import trust_in, verify_signatures
 from bundler.signing.trustdoc import ROOT, TRUST_FORMAT, TRUST_NAME, parse_document
-from bundler.signing.trustfile import read_trust_file
+from bundler.signing.trustfile import ANY, read_trust_file
 from bundler.signing.trustlist import threshold_of
 from bundler.signing.trustload import (
     STORE_NAME,
@@ -53,7 +53,7 @@ def import_trust(
     has changed.
     """
     files = _files(sources)
-    contents = [(path, read_trust_file(path)) for path in files]
+    contents = [(path, read_trust_file(path, expected=ANY)) for path in files]
     if not any(is_document(data) for _, data in contents):
         return _import_keys(files, store=store, expect=expect, confirm=confirm)
     for path, data in contents:

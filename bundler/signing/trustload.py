@@ -7,6 +7,7 @@ store, one that others can write, and a document that too few have signed are `S
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from bundler.signing.guard import check_guarded
 from bundler.signing.revocation import read_revoked
 from bundler.signing.trust import Trust, trust_in
 from bundler.signing.trustdoc import TRUST_NAME, SignedDocument, claimed_version, parse_document
-from bundler.signing.trustfile import read_trust_file, rules_of
+from bundler.signing.trustfile import ANY, DOCUMENT, read_trust_file, rules_of
 from bundler.signing.trustwalk import check_own
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 STORE_NAME = "allowed_signers"
 _SYSTEM_STORE = Path("/etc/uv-bundler") / STORE_NAME
-_MEND = "correct it; the file must be right as a whole before anything in it counts"
+_MEND = "get it from its source again: it must be as `uv-bundler trust new` wrote it"
 
 
 def default_trust_path() -> Path:
@@ -80,7 +81,7 @@ def load_trust(path: Path) -> Trust:
         is_store = path.is_dir() or path in _own_files()
     if is_store:
         return _load_store(path)
-    data = read_trust_file(path)
+    data = read_trust_file(path, expected=ANY)
     revoked = revoked_here()
     if not is_document(data):
         return Trust(rules=rules_of(data, path=path), source=str(path), revoked_keys=revoked)
@@ -98,11 +99,21 @@ def is_document(data: bytes) -> bool:
     return data.lstrip()[:1] == b"{"
 
 
+def expect_document(path: Path, data: bytes) -> None:
+    """Raise `UsageFault` where a file that a person named as a trust document is none."""
+    if not is_document(data):
+        raise UsageFault(
+            f"{path}: no trust document, expected one",
+            hint="name a file that `uv-bundler trust new` wrote, such as trust.json",
+        )
+
+
 def signed_document(path: Path, data: bytes) -> SignedDocument:
     """Return the document in `path`, whose content is `data`, with the signatures that lie beside it.
 
     Its number is what it claims itself: names of such files are free. Raises `UsageFault` or `HostFault`.
     """
+    expect_document(path, data)
     try:
         number = claimed_version(data)
     except Fault as fault:
@@ -133,11 +144,15 @@ def read_store_document(folder: Path) -> tuple[bytes, TrustDocument] | None:
         if not os.path.lexists(path):
             return None
     check_guarded(path)
-    data = read_trust_file(path)
+    data = read_trust_file(path, expected=DOCUMENT)
     try:
         return data, parse_document(data)
     except Fault as fault:
-        raise UsageFault(f"{path}: {fault}", hint=fault.hint or _MEND) from None
+        raise UsageFault(
+            f"{path}: {fault}",
+            hint="put it back from a backup, or move it away and import it anew: "
+            "uv-bundler trust import FILE --expect FINGERPRINT",
+        ) from None
 
 
 def _load_store(path: Path) -> Trust:
@@ -149,12 +164,18 @@ def _load_store(path: Path) -> Trust:
     with host_faults(keys):
         missing = not os.path.lexists(keys)
         other = folder != _SYSTEM_STORE.parent and _is_there(_SYSTEM_STORE)
+    if missing and folder not in (default_trust_path().parent, _SYSTEM_STORE.parent):
+        raise SignatureFault(
+            f"{folder}: neither {TRUST_NAME} nor {STORE_NAME} in it, expected a trust store",
+            hint="name a file in it (a public key, allowed_signers, a trust document), or fill it: "
+            f"{shlex.join(['uv-bundler', 'trust', 'import', 'FILE', '--store', str(folder)])}",
+        )
     if missing:
         raise SignatureFault(
             f"{keys}: no such trust store, expected the keys that this machine trusts",
             hint="run `uv-bundler trust import KEY.pub --expect FINGERPRINT` once, with the fingerprint that "
             "the packer told you by another road (a trust document, trust.json, is imported in the same "
-            f"way), or give --trust {_SYSTEM_STORE.parent if other else 'KEY.pub'}",
+            f"way); `verify` and `unpack` take --trust {_SYSTEM_STORE.parent if other else 'KEY.pub'} too",
         )
     check_guarded(keys)
     rules = rules_of(read_trust_file(keys), path=keys)

@@ -15,8 +15,8 @@ from bundler.signing.judging import judge
 from bundler.signing.sshsig import claimed_key, verify_sshsig
 from bundler.signing.trust import still_able, trust_in
 from bundler.signing.trustdoc import ROOT, TRUST_FORMAT, TrustDocument, parse_document
-from bundler.signing.trustfile import read_trust_file
-from bundler.signing.trustload import signature_places, signed_document
+from bundler.signing.trustfile import DOCUMENT, read_trust_file
+from bundler.signing.trustload import expect_document, signature_places, signed_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bundler.signing.judging import Signer
     from bundler.signing.signer import SigningKey
 
-_MEND = "name a trust document: uv-bundler trust new FILE"
+_MEND = "get it from its source again: it must be as `uv-bundler trust new` wrote it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,8 @@ class Tally:
 
 def read_document(path: Path) -> tuple[bytes, TrustDocument]:
     """Return a document that a person works on, bytes and value; raises `UsageFault` for anything else."""
-    data = read_trust_file(path)
+    data = read_trust_file(path, expected=DOCUMENT)
+    expect_document(path, data)
     try:
         return data, parse_document(data)
     except Fault as fault:
