@@ -55,6 +55,17 @@ def test_the_file_that_an_error_names_is_the_one_that_is_shown(tmp_path):
         (tmp_path / "other").read_bytes()
 
 
+def test_what_cannot_be_removed_from_a_folder_is_told_by_a_path_that_one_can_find(tmp_path):
+    (tmp_path / "2" / "uv").mkdir(parents=True)
+    (tmp_path / "2" / "uv" / "file").write_bytes(b"")
+    with pytest.raises(HostFault, match=f"^{tmp_path}: Directory not empty$"), host_faults(tmp_path):
+        handle = os.open(tmp_path / "2", os.O_RDONLY)
+        try:
+            os.rmdir("uv", dir_fd=handle)
+        finally:
+            os.close(handle)
+
+
 def test_a_rename_that_fails_is_told_by_the_name_that_was_to_appear(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "one").write_bytes(b"")

@@ -106,7 +106,10 @@ def host_faults(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        named = error.filename2 or error.filename or path  # a rename or a link is about its target
+        name = error.filename2 or error.filename or path  # a rename is about its target
+        named = path if isinstance(name, int) else Path(os.fsdecode(name))
+        if path.is_absolute() and not named.is_absolute():
+            named = path  # what shutil removes is named as seen from an open folder
         raise HostFault(f"{named}: {error.strerror or error}", hint=_next_step(error)) from None
 
 
