@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-from collections import Counter
-from pathlib import Path
 
 import pytest
 from bundles import PACKER, archive, make_bundle, small_content, tree, unpack_bytes
@@ -155,75 +152,3 @@ def test_a_folder_that_belongs_to_others_is_told(site):
     assert (done.returncode, done.stdout) == (6, "")
     assert "Permission denied" in done.stderr
     assert "run the command as a user who may write there" in done.stderr
-
-
-def first_call(call, site, prefix):
-    """Return the number of the first such system call of any thread that has to do with the prefix.
-
-    strace counts each thread's calls by themselves.
-    """
-    log = site / "calls"
-    subprocess.run(
-        ["strace", "-f", "-y", "-s", "300", "-o", log, "-e", f"trace={call}",
-         sys.executable, "-m", "bundler", "unpack", "small.uvb", "--trust", "trust", "--prefix", prefix, "-q"],
-        cwd=site, capture_output=True, check=False,
-    )  # fmt: skip
-    counts, firsts = Counter(), []
-    for line in log.read_text().splitlines():
-        thread = line.split()[0]
-        counts[thread] += f" {call}(" in line
-        if str(prefix) in line:
-            firsts.append(counts[thread])
-    return min(firsts)
-
-
-def stop_at(call, number, site, prefix):
-    """Unpack the new bundle, and kill it as it enters the given system call for the given time."""
-    return subprocess.run(
-        ["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}",
-         sys.executable, "-m", "bundler", "unpack", "small.uvb", "--trust", "trust", "--prefix", prefix, "-q"],
-        cwd=site, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "call",
-    ["fsync", "rename", "mkdir", "linkat", "symlink", "fchmod", "chmod", "openat", "write", "close", "flock"],
-)
-def test_killed_at_every_such_call_it_leaves_the_old_state_or_the_new_one(site, call):
-    if shutil.which("strace") is None:
-        pytest.skip("needs strace")
-    (site / "small.uvb").write_bytes(make_bundle(serial=2, archives=[archive(small_content(6))]))
-    template = site / "template"
-    unpack_bytes((site / "old.uvb").read_bytes(), template)
-    old = tree(template / "generations" / "1")
-    finished = site / "finished"
-    unpack_bytes((site / "old.uvb").read_bytes(), finished)
-    unpack_bytes((site / "small.uvb").read_bytes(), finished)
-    new = {name: facts for name, facts in tree(finished / "generations" / "2").items() if name != "uv.toml"}
-    killed = 0
-    prefix = site / "p"
-    subprocess.run(["cp", "-a", template, prefix], check=True)
-    for number in range(first_call(call, site, prefix), 4000):
-        shutil.rmtree(prefix, ignore_errors=True)
-        subprocess.run(["cp", "-a", template, prefix], check=True)
-        done = stop_at(call, number, site, prefix)
-        if done.returncode == 0:
-            break
-        if "PTRACE" in done.stderr or "ptrace" in done.stderr:
-            pytest.skip("tracing is not allowed here")
-        assert done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), done.stderr
-        killed += 1
-        active = (prefix / "current").readlink()
-        assert tree(prefix / "generations" / "1") == old, number
-        if active == Path("generations/2"):
-            found = tree(prefix / "generations" / "2")
-            assert {name: facts for name, facts in found.items() if name != "uv.toml"} == new, number
-        else:
-            assert active == Path("generations/1"), number
-        unpack_bytes((site / "small.uvb").read_bytes(), prefix)
-        assert (prefix / "current" / "generation.json").exists(), number
-    else:
-        pytest.fail("the unpack never came to its end")
-    assert killed
