@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 
 import pytest
@@ -180,3 +181,18 @@ def test_a_clock_set_back_to_1970_makes_no_old_bundle_young(site):
     }
     message = "expired 2026-06-01T00:00:00Z, and it is 2026-11-20T00:00:00Z, by a bundle of plant-7 that this host took"
     check_refusal(site.take_at("1970-01-02 00:00:00", **old), 8, message, "check this machine's clock")
+
+
+def test_what_a_variable_allowed_stands_in_the_log_too(site):
+    assert site.take(serial=9).code == 0
+    (site.folder / "made.uvb").write_bytes(make_bundle(serial=8))
+    said = {
+        "UV_BUNDLER_ALLOW_DOWNGRADE": "1",
+        "UV_BUNDLER_REASON": "the line's down",
+        "UV_BUNDLER_PREFIX": "/else",
+    }
+    done = site.unpack(bundle=site.folder / "made.uvb", **said)
+    assert done.code == 0, done.stderr
+    begins, _, typed = site.events()[-1]["command"].partition(" uv-bundler")
+    assert typed, "what was typed follows"
+    assert shlex.split(begins) == ["UV_BUNDLER_ALLOW_DOWNGRADE=1", "UV_BUNDLER_REASON=the line's down"]

@@ -90,6 +90,7 @@ def doctor(
 
 
 def rollback(
+    context: typer.Context,
     *,
     prefix: PrefixOption = None,
     to: Annotated[
@@ -115,7 +116,7 @@ def rollback(
 
     with watch(quiet=quiet) as progress:
         done = roll_back(
-            prefix or default_prefix(), to=to, reason=reason, command=command_line(), progress=progress
+            prefix or default_prefix(), to=to, reason=reason, command=command_line(context), progress=progress
         )
     if quiet:
         return

@@ -49,6 +49,7 @@ def register(app: typer.Typer) -> None:
 
 
 def unpack(
+    context: typer.Context,
     bundle: Bundles,
     *,
     prefix: PrefixOption = None,
@@ -120,7 +121,7 @@ def unpack(
             reason=reason,
         ),
         verifier=verifier,
-        command=command_line(),
+        command=command_line(context),
     )
     if dry_run:
         with open_bundle(path) as stream:
@@ -142,7 +143,7 @@ def unpack(
         from bundler.offline.interpreters import install_all
 
         with watch(quiet=quiet) as progress:
-            for key in install_all(generation, where, command=command_line(), progress=progress):
+            for key in install_all(generation, where, command=command_line(context), progress=progress):
                 if not quiet:
                     say(f"{where.python}: has {key}")
     emit(exports(generation, where, shell=form, offline=offline))

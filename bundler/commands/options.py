@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -194,9 +195,19 @@ def load_trust_option(path: Path | None) -> Trust:
     return load_trust(path or trust_path_to_read())
 
 
-def command_line() -> str:
-    """Return the command as it was typed, for the audit log."""
-    return shlex.join(["uv-bundler", *sys.argv[1:]])
+def command_line(context: typer.Context) -> str:
+    """Return the command as it was typed, for the audit log, after the options that variables gave."""
+    said = (
+        f"{one.envvar}={shlex.quote(os.environ.get(one.envvar, ''))}"
+        for one in context.command.params
+        if isinstance(one.envvar, str) and _comes_from(context, one.name) == "ENVIRONMENT"
+    )
+    return " ".join((*said, shlex.join(["uv-bundler", *sys.argv[1:]])))
+
+
+def _comes_from(context: typer.Context, parameter: str | None) -> str | None:
+    source = context.get_parameter_source(parameter or "")
+    return source.name if source else None
 
 
 def signing_key(path: Path | None) -> SigningKey:

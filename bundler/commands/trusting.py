@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bundler.commands import trustmaking
+from bundler.commands.options import command_line
 from bundler.commands.output import confirm, emit, is_terminal, say
 from bundler.commands.trustlog import recorded
 from bundler.core.durable import host_faults, whole_file
@@ -40,6 +41,7 @@ trustmaking.register(app)
 
 @app.command("import")
 def import_trust(
+    context: typer.Context,
     sources: Annotated[
         list[Path],
         typer.Argument(
@@ -75,7 +77,7 @@ def import_trust(
     from bundler.signing.trustload import default_trust_path, store_folder
 
     target = store or default_trust_path()
-    with recorded(store_folder(target)) as entry:
+    with recorded(store_folder(target), command=command_line(context)) as entry:
         change = run(
             sources, store=target, expect=tuple(expect or ()), confirm=confirm if is_terminal() else None
         )
@@ -202,6 +204,7 @@ def export_trust(
 
 @app.command("revoke")
 def revoke_key(
+    context: typer.Context,
     target: Annotated[
         str, typer.Argument(metavar="FINGERPRINT|KEY.pub", help="The key: SHA256:…, or its public half.")
     ],
@@ -220,7 +223,7 @@ def revoke_key(
     from bundler.signing.trustload import default_trust_path, store_folder
 
     folder = store_folder(store or default_trust_path())
-    with recorded(folder) as entry:
+    with recorded(folder, command=command_line(context)) as entry:
         done = revoke(target, reason=reason, folder=folder)
         entry.outcome = "done" if done.is_new else "nothing"
         entry.facts.update(message=f"revoked {done.fingerprint}", reason=done.reason)

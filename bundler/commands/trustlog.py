@@ -6,7 +6,6 @@ import contextlib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from bundler.commands.options import command_line
 from bundler.errors import BundlerError
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class TrustEntry:
 
 
 @contextlib.contextmanager
-def recorded(folder: Path) -> Iterator[TrustEntry]:
+def recorded(folder: Path, *, command: str) -> Iterator[TrustEntry]:
     """Append to the log of the store in `folder` how the block ends; its error goes on.
 
     A store that is a single file has no log, nor has one that a refused first import did not make.
@@ -49,16 +48,16 @@ def recorded(folder: Path) -> Iterator[TrustEntry]:
     except BundlerError as error:
         with contextlib.suppress(BundlerError):
             outcome = "refused" if error.exit_code in (3, 8) else "failed"
-            _append(folder, outcome, exit_code=error.exit_code, message=error.message)
+            _append(folder, command, outcome, exit_code=error.exit_code, message=error.message)
         raise
-    _append(folder, entry.outcome, **entry.facts)
+    _append(folder, command, entry.outcome, **entry.facts)
 
 
-def _append(folder: Path, outcome: str, **facts: Any) -> None:
+def _append(folder: Path, command: str, outcome: str, **facts: Any) -> None:
     from bundler.offline.actor import whoami
     from bundler.offline.audit import Log
     from bundler.signing.storefolder import alone_in
 
     if folder.is_dir():
         with alone_in(folder):
-            Log(folder / "log.jsonl", who=whoami(), command=command_line()).append("trust", outcome, **facts)
+            Log(folder / "log.jsonl", who=whoami(), command=command).append("trust", outcome, **facts)
