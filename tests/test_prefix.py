@@ -6,7 +6,7 @@ import pytest
 
 from bundler.core.durable import make_folder
 from bundler.errors import HostFault
-from bundler.offline.prefix import Prefix, locked
+from bundler.offline.prefix import Prefix, check_prefix, locked
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes, links and flock are POSIX")
 
@@ -43,3 +43,13 @@ def test_a_crash_never_leaves_a_folder_that_users_cannot_enter(tmp_path, monkeyp
     finally:
         os.umask(before)
     assert (tmp_path / "p").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes")
+def test_a_prefix_that_somebody_made_after_it_was_looked_at_is_looked_at_again(tmp_path):
+    prefix = check_prefix(tmp_path / "prefix")
+    prefix.root.mkdir()
+    prefix.root.chmod(0o777)
+    with pytest.raises(HostFault, match="expected no write for group and others"), locked(prefix):
+        raise AssertionError
+    assert not (prefix.state / "lock").exists()

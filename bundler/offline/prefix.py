@@ -135,6 +135,7 @@ def locked(prefix: Prefix) -> Iterator[None]:
     Where a crash left a file that was to replace another one, that file is gone afterwards.
     """
     make_folder(prefix.state)
+    check_prefix(prefix.root)  # again: in a sticky folder another user may have made it first
     path = prefix.state / "lock"
     with host_faults(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
