@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from bundles import PACKER, archive, make_bundle, small_content, tree, unpack_bytes
-from cli import process
+from cli import bundler, process
 
 LOG_NAME = "log.jsonl"  # append-only, and it tells of failures: no part of what "nothing changed" means
 STATE = {"lock", "serials.json", LOG_NAME}
@@ -27,9 +27,12 @@ def lean(values, *quick):
 
 
 class Host:
-    """A prefix with generation 1 (or a blank one), the same at the start of every run, and the next bundle."""
+    """A prefix with generation 1 (or a blank one), the same at the start of every run, and the next bundle.
 
-    def __init__(self, folder: Path, *, blank: bool = False, prefix: Path | None = None) -> None:
+    `stop` gets the prefix into the state that every run begins with, if that is not the state of rest.
+    """
+
+    def __init__(self, folder: Path, *, blank: bool = False, prefix: Path | None = None, stop=None) -> None:
         self.folder, self.prefix, self.log = folder, prefix or folder / "p", folder / "strace"
         self.bundle, self.blank = folder / "new.uvb", blank
         (folder / "trust").write_text(PACKER.line + "\n")
@@ -44,6 +47,10 @@ class Host:
         assert done.code == 0, done.stderr
         self.exports, self.new = done.stdout, self.active()[1]
         self.restore()
+        if stop:
+            stop(self)
+            shutil.rmtree(self._template, ignore_errors=True)
+            subprocess.run(["cp", "-a", self.prefix, self._template], check=True)
 
     def restore(self):
         """Set everything back to the start."""
@@ -100,6 +107,8 @@ class Host:
         assert {one.name for one in (self.prefix / "state").iterdir()} <= STATE, at
         for folder in (self.prefix, self.prefix / "generations", self.prefix / "state"):
             assert stat.S_IMODE(folder.stat().st_mode) == 0o755, (at, folder)
+        told = bundler("log", "--prefix", self.prefix)
+        assert told.code == 0, (at, told.stderr)
 
 
 def check_refused(done, *, at):
