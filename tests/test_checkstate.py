@@ -1,3 +1,5 @@
+import os
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -78,6 +80,35 @@ def test_a_log_that_was_changed_is_told(prefix):
 def test_a_log_that_is_gone_is_told(prefix):
     prefix.log.unlink()
     assert troubles(prefix) == [("warn", f"{prefix.log}: missing, expected an audit log")]
+
+
+def test_a_log_that_says_nothing_is_told(prefix):
+    prefix.log.write_bytes(b"hello\n")
+    ((level, what),) = troubles(prefix)
+    assert (level, what) == (
+        "problem", f"{prefix.log}: no event in it, expected at least that of the active generation",
+    )  # fmt: skip
+
+
+def test_marks_that_are_gone_are_told_and_the_fix_mends_it(prefix):
+    (prefix.state / "serials.json").unlink()
+    ((level, what),) = troubles(prefix)
+    assert level == "warn"
+    assert what.startswith(f"{prefix.state}/serials.json: missing, expected the highest serials seen here")
+    unpack_bytes(make_bundle(serial=2, archives=[archive(small_content(2))]), prefix.root)
+    assert troubles(prefix) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes")
+@pytest.mark.parametrize("name", ["serials.json", "log.jsonl", "."])
+def test_state_that_others_can_write_is_told_and_the_fix_mends_it(prefix, name):
+    path = prefix.state / name
+    path.chmod(0o777 if name == "." else 0o664)
+    ((level, what, fix),) = [(one.level, one.what, one.fix) for one in check(prefix) if one.level != "ok"]
+    assert level == "problem"
+    assert what.endswith("expected no write for group and others")
+    subprocess.run(["sh", "-c", fix], check=True)
+    assert troubles(prefix) == []
 
 
 def test_marks_that_nobody_can_read_are_told_and_do_not_end_the_search(prefix):

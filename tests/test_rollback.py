@@ -76,8 +76,8 @@ def test_nothing_is_removed(prefix):
 @pytest.mark.parametrize(
     ("to", "message"),
     [
-        (9, "expected generation 9, found 2, 1 before the active one, 3"),
-        (4, "expected generation 4, found 2, 1 before"),
+        (9, "generation 9 is not here, expected one of 2, 1; 3 is active"),
+        (4, "generation 4 is not here, expected one of 2, 1; 3 is active"),
     ],
 )
 def test_a_generation_that_is_not_there(prefix, to, message):
@@ -88,8 +88,18 @@ def test_a_generation_that_is_not_there(prefix, to, message):
 
 def test_the_first_generation_has_none_before_it(tmp_path):
     unpack_bytes(FIRST, tmp_path / "p")
-    with pytest.raises(UsageFault, match="expected an older generation, found none before the active one, 1"):
+    with pytest.raises(
+        UsageFault, match="generation 1 is active, expected an older one to go back to"
+    ) as told:
         back(tmp_path / "p")
+    assert told.value.hint.endswith('uv-bundler unpack BUNDLE --allow-downgrade --reason "TEXT"')
+
+
+def test_a_newer_generation_is_named_too_and_leads_forward(prefix):
+    assert back(prefix, to=1).now.number == 1
+    with pytest.raises(UsageFault, match="generation 9 is not here, expected one of 3, 2; 1 is active"):
+        back(prefix, to=9)
+    assert back(prefix, to=3).now.number == 3
 
 
 def test_where_nothing_was_unpacked_nothing_is_made(tmp_path):

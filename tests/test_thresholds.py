@@ -256,8 +256,19 @@ def test_a_key_that_this_machine_revokes_does_not_count_and_is_not_asked_for():
 def test_where_all_keys_are_revoked_nobody_is_asked():
     trust = trust_of(2, here=["anna", "anna2", "ben", "carl"])
     fault = refusal([], trust)
-    assert fault.message.endswith("still missing: 2 of nobody, because all their keys are revoked")
-    assert fault.hint == "ask its signers to sign it: uv-bundler sign BUNDLE --key KEY"
+    assert fault.message.endswith("still missing: 2, and all other keys are revoked")
+    assert fault.hint.startswith(
+        "too few keys are left that are not revoked: ask its people for the next version"
+    )
+
+
+def test_where_too_few_unrevoked_keys_are_left_nobody_is_asked_to_sign_again():
+    fault = refusal([by("anna"), by("ben")], trust_of(2, here=["ben", "carl"]))
+    assert "still missing: 1, and all other keys are revoked; signature 2 by" in fault.message
+    assert fault.hint.startswith("too few keys are left")
+    fault = refusal([], trust_of(2, here=["ben", "carl"]))
+    assert fault.message.endswith("still missing: 2 of anna")
+    assert fault.hint.startswith("too few keys are left")
 
 
 def test_this_machine_s_list_holds_for_plain_keys_too():

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _TAIL = 1 << 20  # bytes at the end in which the last entry must lie: 16 of the longest lines
 _REFUSED = (3, 4, 5, 8)  # exit codes of what was looked at and not accepted; others are failures
 _MODE = 0o644
+_NO_LOG = (
+    "name the log itself; what lies in the place of a prefix's log, move away: the next run begins a new one"
+)
 
 
 def _now() -> datetime:
@@ -154,12 +157,14 @@ def signer_facts(signers: Sequence[Signer]) -> list[dict[str, str]]:
 def open_log(path: Path, flags: int) -> int:
     """Open a log, which must be a file of its own; raises `HostFault`, or `FileNotFoundError`."""
     if path.is_symlink():
-        raise HostFault(f"{path}: is a symbolic link, expected an audit log", hint="name the file itself")
+        raise HostFault(f"{path}: is a symbolic link, expected an audit log", hint=_NO_LOG)
+    if path.is_dir():
+        raise HostFault(f"{path}: is no regular file, expected an audit log", hint=_NO_LOG)
     extra = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
     handle = os.open(path, flags | extra, _MODE)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise HostFault(f"{path}: is no regular file, expected an audit log", hint="move it out of the way")
+        raise HostFault(f"{path}: is no regular file, expected an audit log", hint=_NO_LOG)
     return handle
 
 

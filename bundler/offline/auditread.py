@@ -99,5 +99,6 @@ def _follow(chain: Chain, stream: BinaryIO, path: Path, size: int) -> Iterator[E
     except Fault as fault:
         raise DamagedFault(
             f"{path}: {fault}",
-            hint="this line, or what stands before it, was changed, removed or inserted: find out who did it",
+            hint="this line, or one before it, was changed, removed or inserted: find out who did it, "
+            "then move the file away, and the next run begins a new one",
         ) from None

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from bundler.offline.audit import Recording
 
 
+_DOWNGRADE = 'uv-bundler unpack BUNDLE --allow-downgrade --reason "TEXT"'
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
     """What was active, and what is active now; the same generation where nothing had to be done."""
@@ -29,12 +32,12 @@ class Rollback:
     now: Generation
 
 
-def older_generations(prefix: Prefix, active: Generation) -> tuple[int, ...]:
-    """Return the numbers of the generations before the active one, newest first."""
+def other_generations(prefix: Prefix, active: Generation) -> tuple[int, ...]:
+    """Return the numbers of the generations beside the active one, newest first."""
     if not prefix.generations.exists():
         return ()
     numbers = [int(one.name) for one in prefix.generations.iterdir() if one.name.isdecimal()]
-    return tuple(sorted((one for one in numbers if one < active.number), reverse=True))
+    return tuple(sorted((one for one in numbers if one != active.number), reverse=True))
 
 
 def roll_back(
@@ -72,7 +75,7 @@ def _switch(prefix: Prefix, to: int | None, entry: Recording, progress: Progress
     if problem := next((one for one in findings if one.level == "problem"), None):
         raise DamagedFault(
             f"generation {target.number}: {problem.what}",
-            hint="name another one with --to, or unpack its bundle with --allow-downgrade",
+            hint=f"name another one with --to, or unpack its bundle: {_DOWNGRADE}",
         )
     entry.begin()
     activate(prefix, target.number)
@@ -83,15 +86,20 @@ def _switch(prefix: Prefix, to: int | None, entry: Recording, progress: Progress
 def _choose(prefix: Prefix, active: Generation, to: int | None) -> Generation:
     if to == active.number:
         return active
-    known = older_generations(prefix, active)
-    if to is None and known:
-        to = known[0]
-    if to is None or not (prefix.generations / str(to)).is_dir():
-        listed = ", ".join(map(str, known)) or "none"
-        wanted = "an older generation" if to is None else f"generation {to}"
+    others = other_generations(prefix, active)
+    if to is None:
+        to = next((one for one in others if one < active.number), None)
+    if to is None:
         raise UsageFault(
-            f"{prefix.root}: expected {wanted}, found {listed} before the active one, {active.number}",
-            hint="unpack the older bundle with --allow-downgrade" if not known else f"name one of {listed}",
+            f"{prefix.root}: generation {active.number} is active, expected an older one to go back to",
+            hint=f"unpack the older bundle: {_DOWNGRADE}",
+        )
+    if to not in others:
+        listed = ", ".join(map(str, others)) or "no other"
+        raise UsageFault(
+            f"{prefix.root}: generation {to} is not here, expected one of {listed}; "
+            f"{active.number} is active",
+            hint="name one of those with --to" if others else f"unpack its bundle: {_DOWNGRADE}",
         )
     return read_generation(prefix.generations / str(to))
 

@@ -96,7 +96,8 @@ def read_marks(prefix: Prefix) -> Marks:
     except Fault as fault:
         raise DamagedFault(
             f"{path}: {fault}",
-            hint="restore the file from a backup; without it an older bundle could pass for a new one",
+            hint="restore it from a backup; if there is none, move it away and ask for the newest serial: "
+            "uv-bundler unpack BUNDLE --expect-serial SERIAL; nothing else shows then that a bundle is old",
         ) from None
     return Marks(
         names={name: Mark(**mark) for name, mark in read["names"].items()}, switching=read["switching"]

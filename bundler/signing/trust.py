@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["NAMESPACE", "VERIFIERS", "Signer", "Trust", "judge", "trust_in", "verify_signatures"]
 
 NAMESPACE = FORMAT
+_NOBODY_LEFT = (
+    "too few keys are left that are not revoked: ask its people for the next version of the trust document, "
+    "which names others (uv-bundler trust import FILE)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +135,7 @@ def _too_few(
     """Say who signed with which key, how many of how many, who is missing, and what else was found."""
     needed = document.threshold(role)
     able = still_able(document.people(role), signers, revoked=trust.revoked)
-    who = ", ".join(able) or "nobody, because all their keys are revoked"
+    lacking = needed - len(signers)
     head = (
         f"signed by {len(signers)} of {needed} {'person' if needed == 1 else 'people'}, "
         f"expected {needed} with the role {role} in {trust.source} ({document.title})"
@@ -139,10 +143,12 @@ def _too_few(
     parts = [
         head,
         *(f"{signer} has signed" for signer in signers),
-        f"still missing: {needed - len(signers)} of {who}",
+        f"still missing: {lacking}"
+        + (f" of {', '.join(able)}" if able else ", and all other keys are revoked"),
         *(str(verdict) for verdict in verdicts if not verdict.signer),
     ]
     telling = [verdict.hint for verdict in verdicts if verdict.known and verdict.reason and verdict.hint]
-    _, command = HOW_TO_SIGN[ROLES[role]]
-    missing = f"ask {' or '.join(able) or 'its signers'} to sign it: {command}"
+    if len(able) < lacking:
+        return SignatureFault("; ".join(parts), hint=_NOBODY_LEFT)
+    missing = f"ask {' or '.join(able)} to sign it: {HOW_TO_SIGN[ROLES[role]][1]}"
     return SignatureFault("; ".join(parts), hint=telling[0] if telling else missing)
