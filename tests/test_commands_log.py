@@ -115,7 +115,7 @@ def test_a_broken_chain_shows_nothing_but_where_it_breaks(log, path, words):
     path.write_bytes(LOG.replace(b"serial is 1", b"serial is 3"))
     done = log(*words)
     check_refusal(
-        done, 5, f"{path}: line 4: previous is ", "this line, or what stands before it, was changed"
+        done, 5, f"{path}: line 4: previous is ", "this line, or one before it, was changed"
     )
     path.write_bytes(b"".join(LOG.splitlines(keepends=True)[1:]))
     check_refusal(log(*words), 5, f"{path}: line 1: number is 2, expected 1", "find out who did it")

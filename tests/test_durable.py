@@ -46,7 +46,7 @@ def test_a_file_over_the_limit_names_itself_and_leaves_nothing(tmp_path):
 def test_a_missing_folder_is_named_with_the_next_step(tmp_path):
     with pytest.raises(HostFault) as caught, whole_file(tmp_path / "no" / "a"):
         pass
-    assert "No such file or directory" in str(caught.value)
+    assert str(caught.value) == f"{tmp_path}/no/a: No such file or directory"
     assert caught.value.hint == "create the folder first, or correct the path"
 
 

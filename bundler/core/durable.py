@@ -25,7 +25,10 @@ def whole_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
     import tempfile
 
     with host_faults(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        except OSError as error:  # people know the file by its own name
+            raise OSError(error.errno, error.strerror, str(path)) from None
     temporary = Path(name)
     try:
         with host_faults(path), os.fdopen(handle, "wb") as stream:
@@ -115,7 +118,7 @@ def host_faults(path: Path) -> Iterator[None]:
 
 def _next_step(error: OSError) -> str:
     steps = {
-        errno.ENOSPC: "make room on that file system (`df -h`) and run the command again",
+        errno.ENOSPC: "make room on that file system (`df -h`, `df -i`) and run the command again",
         errno.EDQUOT: "the quota is used up: make room and run the command again",
         errno.EACCES: "run the command as a user who may write there, or choose another place",
         errno.EPERM: "run the command as a user who may write there, or choose another place",
