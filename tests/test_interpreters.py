@@ -1,4 +1,5 @@
 import json
+import os
 import platform
 import sys
 
@@ -50,6 +51,32 @@ def test_every_interpreter_is_installed_and_started(tmp_path, uv):
     assert notes == []
     listed = json.loads((tmp_path / "p" / "current" / "download-metadata.json").read_bytes())
     assert build == listed[KEY]["build"]
+
+
+PRETENDS = r"""#!/bin/sh
+case "$2" in
+install) mkdir -p "$UV_PYTHON_INSTALL_DIR/$3"; cd "$UV_PYTHON_INSTALL_DIR/$3" && touch os.py &&
+    printf '#!/bin/sh\nmkdir "${0%%/*}/__pycache__"' > python && chmod +x python ;;
+find) echo "$UV_PYTHON_INSTALL_DIR/$4/python" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_all_can_read_what_was_installed_and_its_owner_alone_writes_it_whatever_the_umask(tmp_path, umask):
+    generation, _ = unpack_bytes(make_bundle(), tmp_path / "p")
+    program = tmp_path / "p" / "current" / "bin" / "uv"
+    program.unlink()
+    program.write_text(PRETENDS)
+    program.chmod(0o755)
+    before = os.umask(umask)
+    try:
+        (key,) = install_all(generation, check_prefix(tmp_path / "p"), command="test", progress=Silent())
+    finally:
+        os.umask(before)
+    folder = tmp_path / "p" / "python" / key
+    modes = {one.name: oct(one.stat().st_mode & 0o777) for one in (folder, *folder.iterdir())}
+    assert modes == {key: "0o755", "os.py": "0o644", "python": "0o755", "__pycache__": "0o755"}
 
 
 @pytest.mark.uv

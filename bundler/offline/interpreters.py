@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MINUTES = 30 * 60  # seconds one install may take, on a slow disk
 _UNFINISHED = "installing"  # in PREFIX/state: keys that are being installed, one a line
 _MAX_UNFINISHED = 1 << 20  # bytes
+_UMASK = 0o022  # of uv, and of Python, which leaves `__pycache__`
 
 
 def install_all(
@@ -162,7 +163,7 @@ def run_one(uv: Path, key: str, *, env: dict[str, str]) -> str:
     try:
         done = subprocess.run(
             [python, "-I", "-c", "import platform; print(platform.python_version())"],
-            env=env, capture_output=True, text=True, timeout=_MINUTES, check=False,
+            env=env, umask=_UMASK, capture_output=True, text=True, timeout=_MINUTES, check=False,
         )  # fmt: skip
         words = _last_words(done)
     except OSError as error:
@@ -178,11 +179,16 @@ def run_one(uv: Path, key: str, *, env: dict[str, str]) -> str:
 
 
 def run_uv(uv: Path, *words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run uv to its end and return what it said; raises `HostFault` where it cannot be started."""
+    """Run uv to its end and return what it said; raises `HostFault` where it cannot be started.
+
+    What uv writes can be read by all and written by its owner, whatever the umask: of the modes in an archive
+    uv keeps the x bits only (seen with 0.13.8).
+    """
     try:
         return subprocess.run(
-            [str(uv), *words], env=env, capture_output=True, text=True, timeout=_MINUTES, check=False
-        )
+            [str(uv), *words], env=env, umask=_UMASK, capture_output=True, text=True, timeout=_MINUTES,
+            check=False,
+        )  # fmt: skip
     except OSError as error:
         raise HostFault(
             f"{uv}: {error.strerror}, expected uv to start",
