@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from bundler.core import ustar
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     import random
 
 _BYTES = (b"\0", b"\xff", b"\n", b"\r\n", b"\x80", b'"', b"\\", b"\xef\xbb\xbf", b"\x7f\xff\xff\xff", b"0")
+_OPTIONS = (
+    b'namespaces="git,!x"', b'namespaces="uv-bundler.*"', b'valid-after="20260102Z"', b'valid-before="209912312359UTC"',
+    b'valid-before="20991231"', b"cert-authority", b'"two words"', b'"#a"', b"*,!b@c", b"# c", b"ssh-rsa",
+)  # fmt: skip
 _VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 64, 65536, 2**31, 2**53 - 1, 2**53, 8**11, 10**18, 10**19, 1.5,
     "", "a", ".", "..", "a/b", "/a", "A", "con", "nul.txt", "a.", "x" * 101, "x/" * 130, "\u0660", "\ud800", "\u202e",
@@ -142,6 +147,27 @@ def armor_level(armored: bytes, rng: random.Random) -> bytes:
         lines[1:-2] = [body[at : at + width] for at in range(0, len(body), width)]
         return b"\n".join(lines)
     return armor(wire_level(blob, rng))
+
+
+def words_level(data: bytes, rng: random.Random) -> bytes:
+    """Change one word of a line of keys: move it, take it out, put an option or a name beside it, or bend it."""
+    lines = data.split(b"\n")
+    number = rng.randrange(len(lines))
+    words = re.split(rb"(?<=[ ,])", lines[number])
+    at, kind = rng.randrange(len(words)), rng.randrange(7)
+    if kind == 0:
+        del words[at]
+    elif kind == 1:
+        words.insert(rng.randint(0, len(words)), words[at])
+    elif kind in (2, 3):
+        words[at : at + rng.randrange(2)] = [rng.choice(_OPTIONS) + rng.choice((b",", b" "))]
+    elif kind == 4:
+        lines.insert(rng.randrange(len(lines)), lines[number])
+        return b"\n".join(lines)
+    else:
+        words[at] = byte_level(words[at], rng)
+    lines[number] = b"".join(words)
+    return b"\n".join(lines)
 
 
 def member_level(data: bytes, rng: random.Random) -> bytes:

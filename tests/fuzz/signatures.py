@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 
 from bundler.core.fault import Fault
@@ -29,6 +30,7 @@ def check_armored(data: bytes) -> bool:
         return False
     assert sshsig.to_blob() == blob
     assert dearmor(armor(blob)) == blob
+    assert b"".join(data.split(b"\n")[1:-2]) == base64.b64encode(blob)
     verifies = _verifies(data)
     if verifies:
         assert _identity(sshsig) in _genuine()

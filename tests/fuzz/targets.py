@@ -63,11 +63,11 @@ _ALL = (
         words=_KEYS,
     ),
     Target(
-        name="trust", check=trust.check_file, mutate=mutators.byte_level, seeds=trustsamples.trusts,
+        name="trust", check=trust.check_file, mutate=mutators.words_level, seeds=trustsamples.trusts,
         words=(*_TRUST, *_KEYS),
     ),
     Target(
-        name="revoked-keys", check=trust.check_revoked, mutate=mutators.byte_level, seeds=trustsamples.revocations,
+        name="revoked-keys", check=trust.check_revoked, mutate=mutators.words_level, seeds=trustsamples.revocations,
         words=_TRUST,
     ),
     Target(
