@@ -108,6 +108,15 @@ def test_a_folder_stands_for_the_documents_in_it(desk):
     assert change.before is None
 
 
+def test_a_folder_of_more_files_than_a_chain_has_is_not_read(desk):
+    (desk.medium / "many").mkdir()
+    for number in range(65):
+        (desk.medium / "many" / f"{number}.json").mkdir()  # what cannot be read even
+    assert desk.refused(UsageFault, "many", told=[ANNA, BEN]) == (
+        "many: 65 files, expected at most 64 trust documents"
+    )
+
+
 def test_importing_the_installed_one_again_changes_nothing(used):
     before = tree(used.store)
     change = used.take("trust-1.json")
@@ -182,7 +191,7 @@ FIRST_REFUSED = {
     ),
     "a version left out": (
         ["trust-1.json", "trust-3.json"], {"told": [ANNA, BEN]}, SignatureFault,
-        "trust-3.json: follows version 1, expected trust/2.json next",
+        "trust-3.json: is version 3, expected version 2 after 1",
     ),
     "a version twice": (
         ["trust-1.json", "again.json"], {"told": [ANNA, BEN]}, UsageFault,

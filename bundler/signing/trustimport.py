@@ -14,7 +14,7 @@ from bundler.core.fault import Fault
 from bundler.errors import PolicyFault, SignatureFault, UsageFault
 from bundler.signing.documentstore import Change, check_replaceable, describe, save_document
 from bundler.signing.trust import trust_in, verify_signatures
-from bundler.signing.trustdoc import ROOT, TRUST_FORMAT, TRUST_NAME, parse_document
+from bundler.signing.trustdoc import MAX_CHAIN, ROOT, TRUST_FORMAT, TRUST_NAME, parse_document
 from bundler.signing.trustfile import ANY, read_trust_file
 from bundler.signing.trustlist import threshold_of
 from bundler.signing.trustload import (
@@ -144,6 +144,11 @@ def _files(sources: Sequence[Path]) -> list[Path]:
                 f"{source}: no .json file in it, expected trust documents", hint="name the file itself"
             )
         files += found
+    if len(files) > MAX_CHAIN:
+        raise UsageFault(
+            f"{sources[0]}: {len(files)} files, expected at most {MAX_CHAIN} trust documents",
+            hint="name those that follow the installed one, in several runs if there are so many",
+        )
     return list(dict.fromkeys(files))
 
 
