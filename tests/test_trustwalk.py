@@ -88,10 +88,10 @@ def test_old_documents_are_not_parsed_before_they_are_judged(monkeypatch):
 
 OTHER_SITE = document(2, TWO, name="plant-8")
 REFUSED = {
-    "a version left out": ([THIRD], "trust/3.json: follows version 1, expected trust/2.json next"),
-    "out of order": ([THIRD, SECOND], "trust/3.json: follows version 1, expected trust/2.json next"),
-    "a version twice": ([SECOND, SECOND], "trust/2.json: follows version 2, expected trust/3.json next"),
-    "back again": ([SECOND, THIRD, SECOND], "trust/2.json: follows version 3, expected trust/4.json next"),
+    "a version left out": ([THIRD], "trust/3.json: is version 3, expected version 2 after 1"),
+    "out of order": ([THIRD, SECOND], "trust/3.json: is version 3, expected version 2 after 1"),
+    "a version twice": ([SECOND, SECOND], "trust/2.json: is version 2, expected version 3 after 2"),
+    "back again": ([SECOND, THIRD, SECOND], "trust/2.json: is version 2, expected version 4 after 3"),
     "one old person only": (
         [document(2, THREE, by=[ANNA, CARL])],
         (

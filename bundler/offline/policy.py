@@ -117,9 +117,14 @@ def check_expiry(index: Index, document: TrustDocument | None, clock: Clock, wis
     if past and document and document.policy.expiry == "enforce" and not wish.allow_expired:
         raise PolicyFault(
             past[0],
-            hint='check this machine\'s clock; bring a newer bundle, or say --allow-expired --reason "TEXT"',
+            hint=f"check this machine's clock; bring a newer {_newer(index, clock)}, or say --allow-expired "
+            '--reason "TEXT"',
         )
     return past
+
+
+def _newer(index: Index, clock: Clock) -> str:
+    return "bundle" if index.expires and clock.is_past(index.expires) else "version of the trust document"
 
 
 def past_its_time(index: Index, document: TrustDocument | None, clock: Clock) -> tuple[str, ...]:

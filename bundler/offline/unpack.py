@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.core import metadata
@@ -109,21 +109,27 @@ def _keep_trust(verified: VerifiedIndex, entry: Recording, progress: Progress) -
     """Store the newest trust document that the bundle brought, where this user may."""
     if not verified.steps:
         return
-    from bundler.signing.documentstore import save_document
+    from bundler.signing.documentstore import describe, installed_in, save_document
 
     newest, store = verified.steps[-1], verified.trust.store
-    name = verified.trust.document.name if verified.trust.document else ""
-    entry.facts(trust_after={"name": name, "version": newest.version, "sha256": newest.sha256})
     said = f"trust document version {newest.version}, signed by {', '.join(map(str, newest.new_signers))}"
+    for_now = f"{said}: used for this bundle only"
     if store is None:
-        progress.note(f"{said}: used for this bundle only, because --trust names a file")
-        return
-    try:
-        save_document(store, newest.raw)
-    except (HostFault, LockedFault, PolicyFault) as fault:
-        progress.note(f"{said}: used for this bundle only, it could not be stored: {fault.message}")
+        for_now += ", because --trust names a file"
     else:
-        progress.note(f"{store}: {said}, is installed")
+        try:
+            before = installed_in(store)
+            save_document(store, newest.raw)
+        except (HostFault, LockedFault, PolicyFault) as fault:
+            for_now += f", it could not be stored: {fault.message}"
+        else:
+            progress.note(f"{store}: {said}, is installed")
+            entry.facts(
+                trust_before=asdict(before) if before else None, trust_after=asdict(describe(newest.raw))
+            )
+            return
+    progress.note(for_now)
+    entry.facts(message=for_now)  # the log tells whose word it was, but not that it was stored
 
 
 def _build(

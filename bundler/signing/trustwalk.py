@@ -128,8 +128,8 @@ def _next_step(
     old, where = _document(trust), f"trust/{signed.number}.json"
     if signed.number != old.version + 1:
         raise SignatureFault(
-            f"{where}: follows version {old.version}, expected trust/{old.version + 1}.json next",
-            hint="every version must be there, in order: " + _ANEW,
+            f"{where}: is version {signed.number}, expected version {old.version + 1} after {old.version}",
+            hint="every version in between is needed, with its signatures: name them all, or their folder",
         )
     by_old = _verify(signed, trust=trust, where=where, now=now, verifier=verifier)
     following = _parse(signed, where=where, like=trust)
