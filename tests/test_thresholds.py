@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from softkeys import NAMESPACE, soft_key, sshsig_blob
 
 from bundler.errors import SignatureFault
-from bundler.signing import wire
+from bundler.signing import judging, wire
 from bundler.signing.publickey import PublicKey
 from bundler.signing.schemes import KEY_TYPES
 from bundler.signing.sshsig import Sshsig, armor, signed_data
@@ -275,6 +275,18 @@ def test_this_machine_s_list_holds_for_plain_keys_too():
     trust = replace(trust_of(1), document=None, revoked_keys={print_of("ben"): "laptop lost"})
     assert refusal([by("ben")], trust).message.endswith("its key is revoked: laptop lost")
     assert accepted([by("ben"), by("anna")], trust) == ["anna"]
+
+
+def test_a_message_is_hashed_once_whatever_the_number_of_signatures(monkeypatch):
+    hashed = []
+
+    def counting(message, **options):
+        hashed.append(options["hash_name"])
+        return signed_data(message, **options)
+
+    monkeypatch.setattr(judging, "signed_data", counting)
+    accepted([relabelled(), by("ben", hash_name="sha256"), by("anna")] + [malleated()] * 13, trust_of())
+    assert sorted(hashed) == ["sha256", "sha512"]
 
 
 def test_a_person_who_signs_with_a_good_key_after_a_bad_one_counts():

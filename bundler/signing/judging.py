@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import cache
 from typing import TYPE_CHECKING
 
 from bundler.core.fault import Fault
@@ -17,7 +18,7 @@ from bundler.signing.sshsig import Sshsig, signed_data
 from bundler.signing.trustdoc import TRUST_FORMAT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bundler.signing.allowed_signers import Rule
     from bundler.signing.publickey import PublicKey
@@ -80,9 +81,18 @@ def judge(
     moment = now or datetime.now(timezone.utc)
     verdicts: list[Verdict] = []
     counted: dict[str, Signer] = {}
+    # An index has up to 16 MiB: hashed once, whatever the number of signatures that somebody put there.
+    to_sign = cache(lambda hash_name: signed_data(message, namespace=namespace, hash_name=hash_name))
     for number, armored in enumerate(signatures, start=1):
         verdict = _judge_one(
-            number, armored, message, trust=trust, namespace=namespace, verifier=verifier, now=moment
+            number,
+            armored,
+            message,
+            to_sign,
+            trust=trust,
+            namespace=namespace,
+            verifier=verifier,
+            now=moment,
         )
         if signer := verdict.signer:
             earlier = counted.setdefault(signer.principal if trust.document else signer.fingerprint, signer)
@@ -102,6 +112,7 @@ def _judge_one(
     number: int,
     armored: bytes,
     message: bytes,
+    to_sign: Callable[[str], bytes],
     *,
     trust: Trust,
     namespace: str,
@@ -118,7 +129,7 @@ def _judge_one(
     )
     try:
         rule = _find_rule(key, trust=trust, namespace=namespace, now=now)
-        _check_valid(sshsig, armored, message, namespace=namespace, verifier=verifier)
+        _check_valid(sshsig, armored, message, to_sign, namespace=namespace, verifier=verifier)
     except Fault as fault:
         return replace(verdict, reason=fault.message, hint=fault.hint)
     signer = Signer(principal=rule.principals, fingerprint=key.fingerprint, key_type=key.key_type)
@@ -166,7 +177,15 @@ def _unknown(key: PublicKey, trust: Trust) -> str:
     )
 
 
-def _check_valid(sshsig: Sshsig, armored: bytes, message: bytes, *, namespace: str, verifier: str) -> None:
+def _check_valid(
+    sshsig: Sshsig,
+    armored: bytes,
+    message: bytes,
+    to_sign: Callable[[str], bytes],
+    *,
+    namespace: str,
+    verifier: str,
+) -> None:
     """Raise `Fault` unless the signature is by its key over `message` in `namespace`."""
     if sshsig.namespace != namespace:
         thing, command = HOW_TO_SIGN[namespace]
@@ -178,7 +197,7 @@ def _check_valid(sshsig: Sshsig, armored: bytes, message: bytes, *, namespace: s
     check = sshsig.public_key.read_signature(sshsig.signature)
     if verifier != "ssh-keygen":
         try:
-            check(signed_data(message, namespace=namespace, hash_name=sshsig.hash_name))
+            check(to_sign(sshsig.hash_name))
         except Fault as fault:
             raise Fault(f"invalid: {fault.message}", hint=_copy_again(namespace)) from None
     if verifier != "builtin":
