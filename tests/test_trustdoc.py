@@ -13,6 +13,7 @@ from softkeys import soft_key
 
 from bundler.core import strictjson
 from bundler.core.fault import Fault
+from bundler.signing import wire
 from bundler.signing.publickey import PublicKey
 from bundler.signing.schemes import KEY_TYPES
 from bundler.signing.trustdoc import (
@@ -56,6 +57,53 @@ def refusal(document):
     with pytest.raises(Fault) as caught:
         parsed(document)
     return str(caught.value)
+
+
+def twin(kind, change):
+    """Return the line of a key whose fields are those of the soft key of that kind, but for `change`."""
+    reader = wire.Reader(soft_key(kind).public.blob)
+    name, fields = reader.text("type"), []
+    while rest := reader.rest():
+        reader = wire.Reader(rest)
+        fields.append(reader.string("field"))
+    name, fields = change(name, fields)
+    return str(PublicKey(wire.text(name) + b"".join(map(wire.string, fields))))
+
+
+P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
+TWINS = {  # one secret, or its negative, signs for both
+    "an Ed25519 key, and as a security key's": (
+        "ed25519", lambda _, own: ("sk-ssh-ed25519@openssh.com", [*own, b"ssh:"]),
+    ),
+    "a security key, and under another application": (
+        "sk-ed25519", lambda name, own: (name, [own[0], b"ssh:other"]),
+    ),
+    "an ECDSA key, and as a security key's": (
+        "nistp256", lambda name, own: (f"sk-{name}@openssh.com", [*own, b"ssh:"]),
+    ),
+    "an RSA key, and with another exponent": (
+        "rsa", lambda name, own: (name, [b"\x01\x01", own[1]]),
+    ),
+    "an Ed25519 key, and its negative": (
+        "ed25519", lambda name, own: (name, [own[0][:31] + bytes([own[0][31] ^ 0x80])]),
+    ),
+    "an ECDSA key, and its negative": (
+        "nistp256",
+        lambda name, own: (
+            name, [own[0], own[1][:33] + (P256 - int.from_bytes(own[1][33:], "big")).to_bytes(32, "big")]
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "change"), TWINS.values(), ids=TWINS)
+def test_one_secret_under_two_keys_is_not_two_people(kind, change):
+    document = changed(["algorithms"], list(KEY_TYPES))
+    for person, line in (("dora", str(soft_key(kind).public)), ("emil", twin(kind, change))):
+        document["signers"][person] = {"keys": [" ".join(line.split(" ")[:2])], "roles": ["root"]}
+    assert refusal(document) == "signers.emil.keys[0]: expected each key once, found it with dora too"
+    document["signers"]["emil"]["keys"] = [str(PublicKey(soft_key(kind, 7).public.blob))]
+    assert parsed(document).people("root")
 
 
 def test_a_document_is_read_field_by_field():

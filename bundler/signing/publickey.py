@@ -67,6 +67,11 @@ class PublicKey:
         """The signature algorithms that fit this key."""
         return self._scheme.algorithms
 
+    @property
+    def material(self) -> tuple[str, bytes]:
+        """What the private half hangs on: two keys that have it in common are one secret."""
+        return self._scheme.material
+
     def read_signature(self, signature: bytes) -> Callable[[bytes], None]:
         """Read a signature blob and return its check of a message, which raises `Fault` if it is not valid.
 

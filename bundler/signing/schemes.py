@@ -55,6 +55,10 @@ class Scheme(Protocol):
     def algorithms(self) -> tuple[str, ...]:
         """The names that a signature by this key may bear."""
 
+    @property
+    def material(self) -> tuple[str, bytes]:
+        """What the private half hangs on: equal wherever one secret, or its negative, serves both keys."""
+
     def read(self, algorithm: str, body: wire.Reader) -> Callable[[bytes], None]:
         """Read what follows the algorithm's name in a signature, to its end; return the check of a message.
 
@@ -100,6 +104,11 @@ class _Ed25519:
     def algorithms(self) -> tuple[str, ...]:
         return (ED25519,)
 
+    @property
+    def material(self) -> tuple[str, bytes]:
+        raw = self.key.public_bytes_raw()
+        return ED25519, raw[:31] + bytes([raw[31] & 0x7F])  # without the sign of x
+
     def read(self, algorithm: str, body: wire.Reader) -> Callable[[bytes], None]:
         raw = body.string("Ed25519 signature")
         body.end("signature")
@@ -120,6 +129,10 @@ class _Ecdsa:
     def algorithms(self) -> tuple[str, ...]:
         return (self.name,)
 
+    @property
+    def material(self) -> tuple[str, bytes]:
+        return self.name, self.key.public_numbers().x.to_bytes(66, "big")
+
     def read(self, algorithm: str, body: wire.Reader) -> Callable[[bytes], None]:
         pair = wire.Reader(body.string("ECDSA signature"))
         der = encode_dss_signature(pair.mpint("r"), pair.mpint("s"))
@@ -136,6 +149,10 @@ class _Rsa:
     @property
     def algorithms(self) -> tuple[str, ...]:
         return tuple(RSA_HASHES)
+
+    @property
+    def material(self) -> tuple[str, bytes]:
+        return RSA, wire.mpint(self.key.public_numbers().n)  # whatever the exponent
 
     def read(self, algorithm: str, body: wire.Reader) -> Callable[[bytes], None]:
         raw = body.string("RSA signature")
@@ -158,6 +175,10 @@ class _SecurityKey:
     @property
     def algorithms(self) -> tuple[str, ...]:
         return (self.name,)
+
+    @property
+    def material(self) -> tuple[str, bytes]:
+        return self.inner.material  # whatever the application
 
     def read(self, algorithm: str, body: wire.Reader) -> Callable[[bytes], None]:
         signature = wire.string(body.string("signature of the security key"))

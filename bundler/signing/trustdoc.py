@@ -217,7 +217,7 @@ def check_document(document: TrustDocument) -> None:
 def _check_people(document: TrustDocument) -> None:
     revoked = dict(document.revoked)
     folded: dict[str, str] = {}
-    owners: dict[bytes, str] = {}
+    owners: dict[tuple[str, bytes], str] = {}
     for person in document.signers:
         at: KeyPath = ("signers", person.name)
         if (same := folded.setdefault(person.name.casefold(), person.name)) != person.name:
@@ -227,11 +227,11 @@ def _check_people(document: TrustDocument) -> None:
             where = (*at, "keys", number)
             if key.key_type not in document.algorithms:
                 raise Fault(f"expected one of algorithms, found {key.key_type}", path=where)
-            if key.blob in owners:
-                raise Fault(f"expected each key once, found it with {owners[key.blob]} too", path=where)
+            if (owner := owners.get(key.material)) is not None:
+                raise Fault(f"expected each key once, found it with {owner} too", path=where)
             if key.fingerprint in revoked:
                 raise Fault(f"{key.fingerprint} is revoked too, expected a key that counts", path=where)
-            owners[key.blob] = person.name
+            owners[key.material] = person.name
 
 
 def _check_once(items: tuple[str, ...], at: KeyPath) -> None:
