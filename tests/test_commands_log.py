@@ -87,7 +87,7 @@ def test_an_empty_log_has_no_events(log, path):
 def test_a_change_of_trust_is_shown_with_its_versions(log, path):
     trust = {"name": "site", "version": 1, "sha256": "c3" * 32}
     path.write_bytes(log_of({"event": "trust", "outcome": "done", "trust_after": trust}))
-    assert "   trust none -> site version 1\n" in log().stdout
+    assert "   trust none -> site version 1\n   command: " in log().stdout
     path.write_bytes(log_of({"event": "trust", "outcome": "done", "trust_before": trust, "trust_after": {**trust, "version": 2}}))  # fmt: skip
     assert "   trust site version 1 -> site version 2\n" in log().stdout
 
@@ -114,9 +114,7 @@ def test_what_was_cut_off_is_shown_in_its_place_and_told(log, path):
 def test_a_broken_chain_shows_nothing_but_where_it_breaks(log, path, words):
     path.write_bytes(LOG.replace(b"serial is 1", b"serial is 3"))
     done = log(*words)
-    check_refusal(
-        done, 5, f"{path}: line 4: previous is ", "this line, or one before it, was changed"
-    )
+    check_refusal(done, 5, f"{path}: line 4: previous is ", "this line, or one before it, was changed")
     path.write_bytes(b"".join(LOG.splitlines(keepends=True)[1:]))
     check_refusal(log(*words), 5, f"{path}: line 1: number is 2, expected 1", "find out who did it")
 

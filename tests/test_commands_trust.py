@@ -127,6 +127,20 @@ def test_what_is_done_to_a_store_is_in_its_log(desk):
     assert bundler("log", store / "log.jsonl").code == 0
 
 
+def test_a_mistyped_fingerprint_is_revoked_with_a_warning(desk):
+    store = desk / "etc"
+    store.mkdir(mode=0o755)
+    assert bundler("trust", "import", "packer.pub", "--store", store, "--expect", FINGERPRINT).code == 0
+    words = ("--reason", "laptop lost", "--store", store)
+    done = bundler("trust", "revoke", "SHA256:" + "A" * 43, *words)
+    assert (done.code, done.stdout) == (0, "")
+    assert done.stderr.splitlines()[1].startswith(
+        f"uv-bundler: warning: {store}/allowed_signers names no such key"
+    )
+    done = bundler("trust", "revoke", FINGERPRINT, *words)
+    assert (done.code, "warning" in done.stderr) == (0, False)
+
+
 def test_a_document_that_is_imported_is_in_the_log_with_who_signed_it(desk):
     store = desk / "etc"
     document = write_document(desk / "trust-1.json", make_document())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -437,6 +438,13 @@ def test_a_variable_that_conflicts_is_found(name, value, level, message, host):
     assert finding.what.startswith(f"{name}: ")
     assert message in finding.what
     assert finding.fix
+
+
+def test_offline_without_an_interpreter_is_mended_with_one_that_the_bundle_has(host):
+    host.env["UV_OFFLINE"] = "1"
+    listed = json.loads((host.current / "download-metadata.json").read_bytes())
+    fixes = {f"install one first, `uv python install {key}`, or unset UV_OFFLINE" for key in listed}
+    assert host.the_trouble().fix in fixes
 
 
 @pytest.mark.parametrize(("name", "value"), [("UV_OFFLINE", "0"), ("UV_NO_MANAGED_PYTHON", "false")])

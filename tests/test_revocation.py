@@ -122,6 +122,13 @@ def test_what_names_no_key_or_no_reason_is_refused(store, monkeypatch, target, r
     assert not store.exists()
 
 
+def test_a_store_that_is_a_single_file_has_no_place_for_it(tmp_path):
+    (tmp_path / "keys").write_text(f"anna {ANNA}\n")
+    with pytest.raises(UsageFault, match="keys: a file, expected the folder of a trust store"):
+        revoke(ANNA.fingerprint, reason="lost", folder=tmp_path / "keys")
+    assert [one.name for one in tmp_path.iterdir()] == ["keys"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX modes")
 def test_a_list_that_others_can_write_is_refused_and_left_alone(store):
     revoke(ANNA.fingerprint, reason="lost", folder=store)

@@ -35,7 +35,7 @@ def main(
 ) -> None:
     """Carry uv and Python to machines that never see a network.
 
-    With a network: init, keygen, lock, pack. On the way: inspect, verify.
+    With a network: init, keygen, lock, pack. On the way: inspect, verify, sign.
     Without a network: trust, unpack, env, status, doctor, rollback, log.
 
     Try it: uv-bundler demo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from bundler.commands.options import command_line
 from bundler.commands.output import confirm, emit, is_terminal, say
 from bundler.commands.trustlog import recorded
 from bundler.core.durable import host_faults, whole_file
-from bundler.errors import UsageFault
+from bundler.errors import BundlerError, UsageFault
 
 if TYPE_CHECKING:
     from bundler.signing.documentstore import Change
@@ -229,5 +230,17 @@ def revoke_key(
         entry.facts.update(message=f"revoked {done.fingerprint}", reason=done.reason)
     if done.is_new:
         say(f"{done.path}: {done.fingerprint} does not count any more: {done.reason}")
+        _say_if_unknown(done.fingerprint, store)
     else:
         say(f"{done.path}: {done.fingerprint} is revoked already: {done.reason}")
+
+
+def _say_if_unknown(fingerprint: str, store: Path | None) -> None:
+    """Tell where the store trusts no such key: a fingerprint that was mistyped revokes nothing."""
+    from bundler.signing.trustload import load_trust, store_to_read, trust_path_to_read
+
+    with contextlib.suppress(BundlerError):  # no store yet, or one that cannot be read: the key is revoked
+        trust = load_trust(store_to_read(store) if store else trust_path_to_read())
+        known = {rule.key.fingerprint for rule in trust.rules}
+        if fingerprint not in known and not (trust.document and fingerprint in dict(trust.document.revoked)):
+            say(f"warning: {trust.source} names no such key; if it was typed, compare: uv-bundler trust list")

@@ -45,6 +45,7 @@ class Told:
     configs: tuple[ConfigFile, ...]
     uv: tuple[str, ...]  # every version that may read all this
     installed: bool  # whether uv finds an interpreter that it installed before
+    python: str | None  # the key of an interpreter that the bundle has for this host
 
     def in_file(self, key: str) -> ConfigFile | None:
         """Return the strongest file that says something about a key of uv.toml."""
@@ -112,7 +113,7 @@ def _downloads(told: Told) -> Iterator[Finding]:
 def _offline(told: Told) -> Iterator[Finding]:
     if told.installed:
         return
-    fix = "install one first, `uv python install 3.13`, or {}"
+    fix = f"install one first, `uv python install {told.python}`, or {{}}" if told.python else "{}"
     why = "and no interpreter is installed: uv installs none by itself while it is offline"
     if is_true(told.env.get("UV_OFFLINE")):
         yield problem(f"UV_OFFLINE: is set, {why}", fix=fix.format("unset UV_OFFLINE"))

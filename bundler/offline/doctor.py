@@ -70,6 +70,9 @@ def diagnose(
         configs=tuple(find_configs(env=env, cwd=cwd or Path.cwd(), etc=etc)),
         uv=(*facts.uv, *([other_uv] if other_uv else [])),
         installed=any(_interpreters(one) for one in (folder, root.python) if one),
+        python=next(
+            (one.key for one in index.artifacts if one.key and one.platform == generation.host), None
+        ),
     )
     found += check_told(told)
     found += _user_cache(env)

@@ -80,6 +80,11 @@ def revoke(target: str, *, reason: str, folder: Path) -> Revocation:
     """
     key, why = _fingerprint(target), _one_line(reason)
     path = folder / REVOKED_NAME
+    with host_faults(folder):
+        if folder.exists() and not folder.is_dir():
+            raise UsageFault(
+                f"{folder}: a file, expected the folder of a trust store", hint="name a folder with --store"
+            )
     make_store(folder)
     with alone_in(folder):
         existing = read_revoked(folder)
