@@ -45,11 +45,12 @@ def clock(text):
         (marks(8), DIGEST, Wish(), "plant-7: serial is 7, expected at least 8, which this host has seen"),
         (marks(7, OTHER), DIGEST, Wish(), "plant-7: serial 7 was another bundle on this host (index cdcdcdcdcdcdcdcd…, now abababababababab…)"),
         (marks(7, OTHER), DIGEST, Wish(allow_downgrade=True, **FORCE), "plant-7: serial 7 was another bundle on this host (index cdcdcdcdcdcdcdcd…, now abababababababab…)"),
+        (Marks(), DIGEST, Wish(), "plant-7: serial is 7, expected at least 8, which this host has seen"),
     ],
 )  # fmt: skip
 def test_a_serial_that_is_refused(seen, digest, wish, message):
     with pytest.raises(PolicyFault) as caught:
-        check_serial(INDEX, seen, None, wish, digest=digest)
+        check_serial(INDEX, seen, None if seen.names else replace(ACTIVE, serial=8), wish, digest=digest)
     assert caught.value.message == message
 
 
@@ -60,9 +61,12 @@ def test_a_serial_that_is_refused(seen, digest, wish, message):
         (marks(6), None, Wish(), ()),
         (marks(7), None, Wish(), ()),
         (marks(9), replace(ACTIVE, index_sha256=DIGEST), Wish(), ()),
+        (Marks(), replace(ACTIVE, index_sha256=DIGEST), Wish(), ()),
+        (Marks(), ACTIVE, Wish(), ()),
+        (Marks(), replace(ACTIVE, serial=8, name="other"), Wish(), ()),
         (marks(9), None, Wish(allow_downgrade=True, **FORCE), ("plant-7: serial 7 is older than 9, which stays the highest seen",)),
     ],
-    ids=["first", "newer", "same", "active already", "allowed step back"],
+    ids=["first", "newer", "same", "active already", "no marks, active", "no marks, newer", "no marks, other name", "step back"],
 )  # fmt: skip
 def test_a_serial_that_is_taken(seen, active, wish, lines):
     assert check_serial(INDEX, seen, active, wish, digest=DIGEST) == lines

@@ -61,10 +61,11 @@ def check_serial(
 ) -> tuple[str, ...]:
     """Refuse a serial below the highest seen, and an equal one of another index; raises `PolicyFault`.
 
-    The index that is active already is no step back, whatever the mark says. Returns a line for a step back
-    that was allowed.
+    The index that is active already is no step back, whatever the mark says; where the marks were lost, what
+    is active is the mark. Returns a line for a step back that was allowed.
     """
-    mark = marks.names.get(index.name)
+    known = active if active and active.name == index.name else None
+    mark = marks.names.get(index.name) or known
     if mark is None or (active and active.index_sha256 == digest):
         return ()
     if index.serial < mark.serial and not wish.allow_downgrade:
