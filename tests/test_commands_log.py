@@ -72,9 +72,13 @@ def test_only_the_last_ones_where_that_is_asked(log, last, first):
     assert "4 events, each fits" in log("--last", last).stderr
 
 
-@pytest.mark.parametrize("word", ["0", "-1", "x"])
-def test_a_number_that_is_none_is_refused(log, word):
-    check_refusal(log("--last", word), 2, "--last")
+@pytest.mark.parametrize(
+    ("word", "why"), [("0", "not in the range"), ("-1", ""), ("x", "is not a whole number")]
+)
+def test_a_number_that_is_none_is_refused(log, word, why):
+    done = log("--last", word)
+    check_refusal(done, 2, "--last")
+    assert why in done.stderr
 
 
 def test_an_empty_log_has_no_events(log, path):

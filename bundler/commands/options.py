@@ -217,6 +217,7 @@ def signing_key(path: Path | None) -> SigningKey:
 
     if path is None:
         raise UsageFault(
-            "--key: missing, expected the key to sign with", hint="make one: uv-bundler keygen packer"
+            "--key: missing, expected the key to sign with",
+            hint="add --key KEY; if you have none yet: uv-bundler keygen packer",
         )
     return open_signing_key(path, ask=ask_secret if is_terminal() else None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -148,6 +149,7 @@ def _of_this_host(error: Exception) -> HostFault | None:
 
 def _wrong_words(error: Any) -> UsageFault:
     said = " ".join(error.format_message().split()).rstrip(".")
+    said = re.sub(r"is not a valid int(eger)?( range)?$", "is not a whole number", said)
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "uv-bundler"
     return UsageFault(f"{said[:1].lower()}{said[1:]}", hint=f"{command} --help shows how, with an example")
