@@ -6,7 +6,7 @@ import shlex
 import shutil
 
 import pytest
-from bundles import Packer, make_bundle, make_document, write_document
+from bundles import PACKER, Packer, make_bundle, make_document, write_document
 from cli import Desk, check_refusal
 
 from bundler.signing.trustdoc import Policy
@@ -200,3 +200,18 @@ def test_what_a_variable_allowed_stands_in_the_log_too(site):
     begins, _, typed = site.events()[-1]["command"].partition(" uv-bundler")
     assert typed, "what was typed follows"
     assert shlex.split(begins) == ["UV_BUNDLER_ALLOW_DOWNGRADE=1", "UV_BUNDLER_REASON=the line's down"]
+
+
+def test_a_bundle_from_the_far_future_is_named_where_it_ends_a_key_and_a_corrected_mark_helps(site):
+    site.trust = site.folder / "allowed_signers"
+    site.trust.write_text(PACKER.line.replace(" namespaces", ' valid-before="20991231Z",namespaces') + "\n")
+    assert site.take(serial=8, created="2199-01-01T00:00:00Z").code == 0
+    check_refusal(
+        site.take(serial=9),
+        3,
+        "the time here is held up by a bundle of plant-7 that this host took (2199-01-01T00:00:00Z)",
+        "FORMAT.md, section 10",
+    )
+    marks = site.prefix / "state" / "serials.json"
+    marks.write_text(marks.read_text().replace("2199-", "2026-"))
+    assert site.take(serial=9).code == 0

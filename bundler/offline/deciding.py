@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
+from bundler.errors import SignatureFault
 from bundler.offline import exporting, policy
 from bundler.offline.clock import Clock, system_clock
 from bundler.offline.generation import Generation, active_generation, missing_file
@@ -61,9 +62,19 @@ def read_clock(marks: Marks) -> Clock:
 def verify_signed(signed: SignedIndex, request: Request, clock: Clock, *, name: str) -> VerifiedIndex:
     """Check the signatures at this host's time, walking the trust documents that the bundle brings.
 
-    Raises `SignatureFault` or `DamagedFault`.
+    Raises `SignatureFault`, which says where the time is not the clock's and keys have dates, or
+    `DamagedFault`.
     """
-    return verify_index(signed, trust=request.trust, name=name, verifier=request.verifier, now=clock.now)
+    trust = request.trust
+    try:
+        return verify_index(signed, trust=trust, name=name, verifier=request.verifier, now=clock.now)
+    except SignatureFault as fault:
+        if clock.held_up_by is None or not any(rule.valid_before for rule in trust.rules):
+            raise
+        raise SignatureFault(
+            f"{fault.message}; the time here is held up by {clock.held_up_by}",
+            hint=f"{fault.hint}; if that bundle was dated wrongly: FORMAT.md, section 10, has the way back",
+        ) from None
 
 
 def decide(
