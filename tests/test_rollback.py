@@ -44,6 +44,16 @@ def test_it_goes_to_the_one_that_is_named_forward_too(prefix):
     assert active(prefix) == "3"
 
 
+def test_folders_that_only_look_like_numbers_are_no_generations(prefix):
+    for name in ("9" * 25, "0", "004", "1_0", "\u0664", "\u00b2"):
+        (prefix / "generations" / name).mkdir()
+    back(prefix)
+    assert active(prefix) == "2"
+    assert unpack_bytes(THIRD, prefix)[0].number == 4
+    with pytest.raises(UsageFault, match="generation 44 is not here, expected one of 3, 2, 1"):
+        back(prefix, to=44)
+
+
 def test_the_highest_serial_seen_stays(prefix):
     before = (prefix / "state" / "serials.json").read_bytes()
     back(prefix, to=1)

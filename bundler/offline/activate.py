@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,19 @@ if TYPE_CHECKING:
 
     from bundler.offline.prefix import Prefix
 
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")  # as `str` writes it, and as records and the log can hold it
+
+
+def numbers(prefix: Prefix) -> list[int]:
+    """Return the numbers of the generations that lie here; what has another name is somebody else's."""
+    if not prefix.generations.exists():
+        return []
+    return [int(one.name) for one in prefix.generations.iterdir() if _NUMBER.fullmatch(one.name)]
+
 
 def next_number(prefix: Prefix) -> int:
     """Return one more than the highest generation that was ever completed here."""
-    if not prefix.generations.exists():
-        return 1
-    numbers = [int(one.name) for one in prefix.generations.iterdir() if one.name.isdecimal()]
-    return max(numbers, default=0) + 1
+    return max(numbers(prefix), default=0) + 1
 
 
 def publish(prefix: Prefix, staged: Path, number: int) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.errors import DamagedFault, UsageFault
-from bundler.offline.activate import activate
+from bundler.offline.activate import activate, numbers
 from bundler.offline.actor import whoami
 from bundler.offline.audit import Log, bundle_facts
 from bundler.offline.checktree import check_tree
@@ -34,10 +34,7 @@ class Rollback:
 
 def other_generations(prefix: Prefix, active: Generation) -> tuple[int, ...]:
     """Return the numbers of the generations beside the active one, newest first."""
-    if not prefix.generations.exists():
-        return ()
-    numbers = [int(one.name) for one in prefix.generations.iterdir() if one.name.isdecimal()]
-    return tuple(sorted((one for one in numbers if one != active.number), reverse=True))
+    return tuple(sorted((one for one in numbers(prefix) if one != active.number), reverse=True))
 
 
 def roll_back(
