@@ -78,6 +78,11 @@ REFUSED = {  # what lies in the folder : what is raised
         UsageFault,
         "FOLDER/a.json: line 1 column 2: Expecting property name enclosed in double quotes",
     ),
+    "a key": (
+        {"a.json": sign_document(b"ssh-ed25519 AAAA", by=[ANN], number=2)},
+        UsageFault,
+        "FOLDER/a.json: no trust document, expected one",
+    ),
     "one that nobody signed": (
         {"a.json": document(2, by=[])},
         SignatureFault,
