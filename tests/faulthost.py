@@ -64,12 +64,9 @@ class Host:
         if not current.is_symlink():
             assert not current.exists()
             return 0, {}
-        found = tree(current.resolve(strict=True))
-        mode, raw = found["generation.json"]
-        record = json.loads(raw)
-        found["generation.json"] = (mode, {key: value for key, value in record.items() if key != "number"})
-        assert current.readlink() == Path("generations", str(record["number"]))
-        return record["number"], found
+        number, found = generation(current.resolve(strict=True))
+        assert current.readlink() == Path("generations", str(number))
+        return number, found
 
     def mark(self):
         """Return the highest serial that the host remembers."""
@@ -84,6 +81,11 @@ class Host:
         number, found = self.active()
         if not self.blank:
             assert tree(self.prefix / "generations" / "1") == self.old, at
+        for folder in (self.prefix / "generations").glob("*"):
+            assert (folder.name == "1" and not self.blank) or generation(folder) == (
+                int(folder.name),
+                self.new,
+            ), at
         if found == self.new:
             assert self.mark() == 2, at
             return True
@@ -109,6 +111,15 @@ class Host:
             assert stat.S_IMODE(folder.stat().st_mode) == 0o755, (at, folder)
         told = bundler("log", "--prefix", self.prefix)
         assert told.code == 0, (at, told.stderr)
+
+
+def generation(folder):
+    """Return the number of a generation and its tree, without what its number decides."""
+    found = tree(folder)
+    mode, raw = found["generation.json"]
+    record = json.loads(raw)
+    found["generation.json"] = (mode, {key: value for key, value in record.items() if key != "number"})
+    return record["number"], found
 
 
 def check_refused(done, *, at):
