@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 
@@ -111,10 +112,17 @@ def test_a_folder_stands_for_the_documents_in_it(desk):
 def test_a_folder_of_more_files_than_a_chain_has_is_not_read(desk):
     (desk.medium / "many").mkdir()
     for number in range(65):
-        (desk.medium / "many" / f"{number}.json").mkdir()  # what cannot be read even
+        (desk.medium / "many" / f"{number}.json").write_bytes(b"no document")
     assert desk.refused(UsageFault, "many", told=[ANNA, BEN]) == (
         "many: 65 files, expected at most 64 trust documents"
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_a_fifo_on_the_medium_is_not_waited_for(desk):
+    os.mkfifo(desk.path("trust-4.json"))
+    os.mkfifo(desk.path("trust-3.json.3.sig"))
+    assert desk.take(desk.medium, told=[ANNA, BEN]).after.version == 3
 
 
 def test_importing_the_installed_one_again_changes_nothing(used):

@@ -138,7 +138,7 @@ def _files(sources: Sequence[Path]) -> list[Path]:
     for source in sources:
         with host_faults(source):
             inside = source.is_dir()
-            found = sorted(one for one in source.glob("*.json") if one.name[0] != ".") if inside else [source]
+            found = _documents_in(source) if inside else [source]
         if not found:
             raise UsageFault(
                 f"{source}: no .json file in it, expected trust documents", hint="name the file itself"
@@ -150,6 +150,11 @@ def _files(sources: Sequence[Path]) -> list[Path]:
             hint="name those that follow the installed one, in several runs if there are so many",
         )
     return list(dict.fromkeys(files))
+
+
+def _documents_in(folder: Path) -> list[Path]:
+    """Return what a folder has of them: no file of macOS beside one, and no FIFO to wait for."""
+    return sorted(one for one in folder.glob("*.json") if one.name[0] != "." and one.is_file())
 
 
 def _checked(path: Path, signed: SignedDocument) -> bytes:
