@@ -72,14 +72,14 @@ def signed():
     unlike = [document["artifacts"][0], document["artifacts"][1] | {"size": 4}]
     return {
         "ok-whole": said() + plain + stored,
-        "no-index": b"[]\0",
+        "no-index": b"[]\0" + ustar.header(paths[0], 0),
         "no-feature": said(requires=["volumes"]) + plain + stored,
         "no-bomb": of_member(2, size=len(frame(bytes(99_999)))) + plain + frame(bytes(99_999)),
         "no-checksum": of_member(2, size=len(unchecked)) + plain + unchecked,
         "no-frame": said() + plain + bytes(len(stored)),
         "no-size": said(artifacts=unlike) + plain + stored,
         "no-sums": of_member(0, size=5) + b"lies\n" + plain + stored,
-        "no-digest": of_member(1, sha256="1" * 64, blocks=["1" * 64]) + plain + stored,
+        "no-digest": of_member(2, sha256="1" * 64, blocks=["1" * 64]) + plain + stored,
         "no-member": said() + plain,
         "no-more": said() + plain + stored + b"x",
     }

@@ -75,7 +75,8 @@ def json_level(data: bytes, rng: random.Random) -> bytes:
     elif kind == 2:
         del holder[key]
     elif kind == 3 and isinstance(holder, list):
-        holder.insert(rng.randint(0, len(holder)), json.loads(json.dumps(holder[key])))
+        copy = json.loads(json.dumps(holder[key]))
+        holder.insert(rng.randint(0, len(holder)), _nearby(copy, rng) if rng.randrange(2) else copy)
     elif kind == 3:
         holder[_bent(key, rng)] = holder[key]
     else:
@@ -90,7 +91,9 @@ def _nearby(value: Any, rng: random.Random) -> Any:
     if isinstance(value, int):
         return rng.choice((value + 1, value - 1, -value, value * 2, value // 2))
     if isinstance(value, str):
-        return rng.choice((_bent(value, rng), value.upper(), value * 2))
+        swapped = value[:-1] + value[-1:].swapcase()
+        below = value + rng.choice(("/a", "/nul.txt", "/..", "."))
+        return rng.choice((_bent(value, rng), value.upper(), swapped, value * 2, below))
     if isinstance(value, list):
         return value[::-1]
     return value

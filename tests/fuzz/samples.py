@@ -75,31 +75,32 @@ def indexes():
     """Return indexes."""
     index = whole_index()
     whole = json.loads(index.to_bytes())
-    first, second, *others = index.artifacts
 
     def bent(**changes):
         return json.dumps(whole | changes).encode()
 
-    def other(artifact, **changes):
-        return dataclasses.replace(
-            index, artifacts=(artifact, dataclasses.replace(second, **changes), *others)
-        ).to_bytes()
+    def other(artifact):
+        return dataclasses.replace(index, artifacts=(artifact, *index.artifacts[1:])).to_bytes()
+
+    def linked(*links):
+        return other(dataclasses.replace(index.artifacts[0], links=links))
 
     return {
         "ok-whole": index.to_bytes(),
         "ok-nothing": dataclasses.replace(index, artifacts=(), members=index.members[:1], uv=()).to_bytes(),
         "ok-expires": dataclasses.replace(index, expires="2028-02-29T00:00:00Z").to_bytes(),
-        "ok-empty-origin": other(dataclasses.replace(first, origin="")),
+        "ok-empty-origin": other(dataclasses.replace(index.artifacts[0], origin="")),
         "no-expires": dataclasses.replace(index, expires=index.created).to_bytes(),
         "no-feature": bent(requires=["volumes"]),
         "no-key": bent(serail=1),
         "no-member": bent(members=whole["members"][:-1]),
         "no-sums": bent(members=whole["members"][1:]),
         "no-blocks": bent(block_size=1 << 17),
-        "no-case": other(first, path="uv/0.13.8/x/UV", links=("uv/0.13.8/x/uv",)),
-        "no-below": other(first, path="uv/0.13.8/uv", links=("uv/0.13.8/uv/uv",)),
-        "no-climbing": other(first, path="uv/../../etc"),
-        "no-device": other(first, path="uv/0.13.8/nul.txt"),
+        "no-case": linked("python-cache/a.tar", "python-cache/A.tar"),
+        "no-below": linked("python-cache/a", "python-cache/a/b"),
+        "no-climbing": linked("python-cache/../../etc"),
+        "no-device": linked("python-cache/nul.txt"),
+        "no-elsewhere": linked("bin/uv"),
     }
 
 
