@@ -11,6 +11,7 @@ from bundler.core import durable
 from bundler.errors import HostFault, LockedFault, PolicyFault, SignatureFault, UsageFault
 from bundler.signing.documentstore import Installed, installed_in, save_document
 from bundler.signing.storefolder import alone_in
+from bundler.signing.trustdoc import parse_document
 
 ANNA, BEN = Packer(1), Packer(2)
 
@@ -111,6 +112,21 @@ def test_a_disk_that_is_full_leaves_the_old_document(store, monkeypatch):
 
     monkeypatch.setattr(durable.os, "fsync", full)
     assert "No space left on device" in refused(HostFault, store, raw(2))
+
+
+def test_a_document_is_stored_only_where_the_one_is_still_installed_that_it_follows(store):
+    save_document(store, raw(1))
+    first = parse_document(raw(1))
+    save_document(store, raw(2), after=first)
+    before = (store / "trust.json").read_bytes()
+    with pytest.raises(PolicyFault, match="is not plant-7 version 1 any more, which this one follows"):
+        save_document(store, raw(3), after=first)
+    assert (store / "trust.json").read_bytes() == before
+    save_document(store, raw(2), after=first)  # what another run has stored meanwhile is there
+    (store / "trust.json").unlink()
+    with pytest.raises(PolicyFault, match="any more"):
+        save_document(store, raw(2), after=first)
+    assert list(store.iterdir()) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a folder cannot be locked there")

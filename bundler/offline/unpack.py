@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bundler.offline.deciding import Decision, Request
     from bundler.offline.plan import Plan
     from bundler.offline.reader import VerifiedIndex
+    from bundler.signing.trustdoc import TrustDocument
 
 
 def unpack(
@@ -82,7 +83,7 @@ def _install(
     )
     if decision.already_active and active:
         entry.outcome = "nothing"
-        _keep_trust(decision.verified, entry, progress)
+        _keep_trust(decision.verified, request.trust.document, entry, progress)
         if marks != decision.marks:
             write_marks(prefix, marks)
         return active
@@ -92,7 +93,7 @@ def _install(
         generation = _build(
             decision, number, reader=reader, request=request, prefix=prefix, progress=progress
         )
-        _keep_trust(decision.verified, entry, progress)
+        _keep_trust(decision.verified, request.trust.document, entry, progress)
         write_marks(prefix, replace(marks, switching=number))
         activate.publish(prefix, prefix.staging / str(number), number)
     finally:
@@ -105,7 +106,9 @@ def _install(
     return generation
 
 
-def _keep_trust(verified: VerifiedIndex, entry: Recording, progress: Progress) -> None:
+def _keep_trust(
+    verified: VerifiedIndex, walked_from: TrustDocument | None, entry: Recording, progress: Progress
+) -> None:
     """Store the newest trust document that the bundle brought, where this user may."""
     if not verified.steps:
         return
@@ -119,7 +122,7 @@ def _keep_trust(verified: VerifiedIndex, entry: Recording, progress: Progress) -
     else:
         try:
             before = installed_in(store)
-            save_document(store, newest.raw)
+            save_document(store, newest.raw, after=walked_from)
         except (HostFault, LockedFault, PolicyFault) as fault:
             for_now += f", it could not be stored: {fault.message}"
         else:

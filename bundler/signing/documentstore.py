@@ -15,12 +15,14 @@ from bundler.core.fault import Fault
 from bundler.errors import PolicyFault, UsageFault
 from bundler.signing.storefolder import alone_in, make_store
 from bundler.signing.trustdoc import TRUST_NAME, parse_document
+from bundler.signing.trustfile import read_trust_file
 from bundler.signing.trustload import read_store_document
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bundler.signing.judging import Signer
+    from bundler.signing.trustdoc import TrustDocument
     from bundler.signing.trustwalk import Step
 
 
@@ -67,12 +69,14 @@ def describe(raw: bytes) -> Installed:
     return Installed(name=document.name, version=document.version, sha256=hashlib.sha256(raw).hexdigest())
 
 
-def save_document(folder: Path, raw: bytes) -> None:
+def save_document(folder: Path, raw: bytes, *, after: TrustDocument | None = None) -> None:
     """Install a document, which was verified before, in the store in `folder`; the same bytes are a no-op.
 
-    Raises `PolicyFault` where the store holds a later version, another name, or other bytes of this version;
-    `SignatureFault` where others can write the store; `HostFault` where it cannot be written, `LockedFault`
-    where somebody else is changing it.
+    `after` is the installed one that the walk began at, where there was one: its authority is gone where
+    somebody has put another one there, or none, in the meantime. Raises `PolicyFault` for that, and where the
+    store holds a later version, another name, or other bytes of this version; `SignatureFault` where others
+    can write the store; `HostFault` where it cannot be written, `LockedFault` where somebody else is changing
+    it.
     """
     path = folder / TRUST_NAME
     try:
@@ -85,6 +89,11 @@ def save_document(folder: Path, raw: bytes) -> None:
         if old == new:
             return
         check_replaceable(path, old, new)
+        if after and (old is None or parse_document(read_trust_file(path)) != after):
+            raise PolicyFault(
+                f"{path}: is not {after.title} any more, which this one follows",
+                hint="somebody changed the trust store meanwhile: run the command again",
+            )
         with whole_file(path, mode=0o644) as stream:
             stream.write(raw)
 

@@ -128,7 +128,7 @@ def _import_documents(
     if installed and trust.document:
         expect_root_keys(trust.document, expected, source=str(named[-1][0]))
     if steps:
-        save_document(folder, steps[-1].raw)
+        save_document(folder, steps[-1].raw, after=installed[1] if installed else None)
     after = describe(steps[-1].raw) if steps else before
     return Change(store=folder, before=before, after=after, steps=tuple(steps))
 
