@@ -35,6 +35,7 @@ class Piece:
     sha256: str
     encoding: str = "identity"
     role: str = "uv"
+    key: str | None = None
 
 
 def program(number):
@@ -43,13 +44,14 @@ def program(number):
 
 
 @functools.cache
-def _noise(seed):
+def noise_block(seed):
+    """Return 1 MiB that does not compress."""
     return random.Random(seed).randbytes(MIB)
 
 
 def noise(count, *, seed=1):
     """Yield `count` MiB that do not compress and are made quickly."""
-    block = _noise(seed)
+    block = noise_block(seed)
     for number in range(count):
         yield number.to_bytes(8, "big") + block[8:]
 
@@ -87,6 +89,7 @@ def write(
     packer=PACKER,
     signatures=None,
     claimed=((), ()),
+    chain=(),
     **changes,
 ) -> None:
     """Write a bundle of these pieces, truly signed; `changes` are keys of its index."""
@@ -107,6 +110,8 @@ def write(
                 "member": member,
             }
         )
+        if piece.key:
+            artifacts[-1]["key"] = piece.key
         listing.append(f"{whole}  {member}\n")
     listing += [f"{one['sha256']}  {one['path']}\n" for one in claimed[0]]
     sums = "".join(listing).encode()
@@ -119,7 +124,7 @@ def write(
     )
     assert len(raw) <= MAX_INDEX_BYTES
     with path.open("wb") as out:
-        for data in front(raw, signatures or [packer.sign(raw)]):
+        for data in front(raw, signatures or [packer.sign(raw)], chain):
             out.write(data)
         for member, chunks in zip(
             members, itertools.chain([[sums]], (piece.stored() for piece in pieces)), strict=True
