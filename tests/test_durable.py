@@ -1,10 +1,11 @@
 import os
 import resource
 import signal
+from pathlib import Path
 
 import pytest
 
-from bundler.core.durable import host_faults, whole_file
+from bundler.core.durable import host_faults, make_folder, whole_file
 from bundler.errors import HostFault
 
 
@@ -53,6 +54,20 @@ def test_a_missing_folder_is_named_with_the_next_step(tmp_path):
 def test_the_file_that_an_error_names_is_the_one_that_is_shown(tmp_path):
     with pytest.raises(HostFault, match="other"), host_faults(tmp_path / "one"):
         (tmp_path / "other").read_bytes()
+
+
+def test_a_folder_that_another_process_makes_at_the_same_moment_is_as_good(tmp_path, monkeypatch):
+    folder, look = tmp_path / "state", Path.is_dir
+
+    def too_early(path):
+        found = look(path)
+        if path == folder and not found:
+            os.mkdir(folder)  # noqa: PTH102  # by the other one, right after the look
+        return found
+
+    monkeypatch.setattr(Path, "is_dir", too_early)
+    make_folder(folder)
+    assert look(folder)
 
 
 def test_what_cannot_be_removed_from_a_folder_is_told_by_a_path_that_one_can_find(tmp_path):

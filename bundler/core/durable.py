@@ -78,7 +78,7 @@ def make_folder(folder: Path) -> None:
         make_folder(folder.parent)
         before = os.umask(0o022)  # in one step: a crash must not leave a folder that users cannot enter
         try:
-            folder.mkdir(mode=0o755)
+            folder.mkdir(mode=0o755, exist_ok=True)  # another process may begin at the same moment
         finally:
             os.umask(before)
         folder.chmod(0o755)  # what access lists of the folder above may have taken away
