@@ -58,12 +58,14 @@ def rows_of(size):
     return [held, giants.plain("download-metadata.json", lambda: [raw], role="metadata")]
 
 
-def of_json(text, packer=PACKER):
+def of_json(text, *, chain=False):
     """Return what writes a bundle whose index is this text."""
 
     def write(path):
-        raw = text()
-        path.write_bytes(b"".join(front(raw, [packer.sign(raw)])) + ustar.header("SHA256SUMS", 0) + ustar.END)
+        raw, documents = text(), longest_chain() if chain else ()
+        path.write_bytes(
+            b"".join(front(raw, [PACKER.sign(raw)], documents)) + ustar.header("SHA256SUMS", 0) + ustar.END
+        )
 
     return write
 
@@ -111,6 +113,8 @@ GIANTS = {
             path, [window()], block_size=1 << 16, claimed=giants.claimed_blocks(_ROOM), chain=longest_chain()), 5),
     "one long text": (of_json(filled(b'{"a":"\\n', b"a", b'"}')), 5),
     "one long text beyond ASCII": (of_json(filled(b'{"a":"\\n', b"a", FACE + b'"}')), 5),
+    "many texts beyond ASCII, chain of 32 MiB": (
+        of_json(filled(b'{"a":[', b'"' + FACE + b"a" * 30 + b'",', b"0]}"), chain=True), 5),
     "one long key beyond ASCII": (of_json(filled(b'{"\\n', b"a", FACE + b'":1}')), 5),
     "escapes": (of_json(filled(b'{"a":"', b"\\ud83d\\ude00", b'"}')), 5),
     "deep": (of_json(lambda: b"[" * 499_990), 5),
@@ -142,7 +146,9 @@ def check_verdict(done, code):
         assert done.code == 0, done.stderr
 
 
-@pytest.mark.parametrize("kind", lean(GIANTS, "one long text beyond ASCII", "one long key beyond ASCII"))
+@pytest.mark.parametrize(
+    "kind", lean(GIANTS, "many texts beyond ASCII, chain of 32 MiB", "one long key beyond ASCII")
+)
 def test_a_giant_takes_less_than_200_mib(site, kind):
     write, code = GIANTS[kind]
     write(site / "q.uvb")
@@ -168,7 +174,15 @@ def test_a_giant_takes_less_than_200_mib(site, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bundle", ["index of digests, window", "index of members, window", "all at once"])
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        "index of digests, window",
+        "index of members, window",
+        "chain of 32 MiB, index of digests, window",
+        "all at once",
+    ],
+)
 @pytest.mark.parametrize(
     "active", ["index of digests, window", "index of members, window", "index of URLs, window"]
 )

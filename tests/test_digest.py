@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundler.core.digest import Digest, hash_file
+from bundler.core.digest import Digest, Digests, hash_file
 from bundler.core.fault import Fault
 
 
@@ -24,3 +24,15 @@ def test_sha256sum_agrees(tmp_path):
     path.write_bytes(b"x" * 3_000_000)
     printed = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True).stdout
     assert hash_file(path) == (Digest(printed.split()[0]), 3_000_000)
+
+
+@given(st.lists(st.binary(max_size=3).map(Digest.of), max_size=5))
+def test_digests_in_a_row_are_those_that_were_put_in(row):
+    held = Digests(row)
+    assert (len(held), list(held), held) == (len(row), row, tuple(row))
+    assert held == Digests(row)
+    assert hash(held) == hash(tuple(row))
+    assert held[1:] == tuple(row[1:])
+    assert held != Digests([*row, Digest.of(b"more")])
+    with pytest.raises(IndexError):
+        held[len(row)]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bundler.core import strictjson
-from bundler.core.digest import Digest
+from bundler.core.digest import Digest, Digests
 from bundler.core.fault import Fault, KeyPath
 from bundler.core.metadata import MAX_BYTES as MAX_METADATA_BYTES
 from bundler.core.names import check_distinct, portable_path
 from bundler.core.platforms import Platform
 from bundler.core.shapes import Either, Flag, Key, Nothing, Record, Seq, Text, Whole
 from bundler.core.times import utc_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FORMAT = "uv-bundler.index.v1"  # the same string is the SSHSIG namespace
 INDEX_NAME = "bundle.json"
@@ -94,7 +97,7 @@ class Member:
     size: int
     sha256: Digest
     encoding: str
-    blocks: tuple[Digest, ...]
+    blocks: Sequence[Digest]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the member as it stands in the index."""
@@ -207,7 +210,7 @@ def parse_index(data: bytes) -> Index:
         )
     read = SHAPE.read(document)
     del read["format"], read["requires"]
-    members = tuple(Member(**member) for member in read.pop("members"))
+    members = tuple(Member(**{**one, "blocks": Digests(one["blocks"])}) for one in read.pop("members"))
     artifacts = tuple(Artifact(**artifact) for artifact in read.pop("artifacts"))
     index = Index(**read, members=members, artifacts=artifacts)
     _check(index)

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _LARGE = 1 << 18  # bytes from which on a chunk is worth a thread
-_AHEAD = (
-    2  # chunks that may wait; with blocks of 4 MiB this bounds memory to 16 MiB, the one at work included
-)
+_AHEAD = 2  # chunks that may wait: with blocks of 4 MiB there are 16 MiB in flight
 
 
 class HashBeside:

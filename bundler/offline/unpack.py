@@ -39,7 +39,7 @@ def unpack(
 
     Stopped anywhere, it leaves the old state or the new one. The same bundle again changes nothing. Each run
     is in the audit log, a refusal too. Raises every class of `bundler.errors`; after any of them the active
-    generation is what it was.
+    generation is what it was, or the new one where what failed came after the switch.
     """
     prefix = check_prefix(request.prefix)
     reader = BundleReader(stream, name=name)
@@ -50,11 +50,10 @@ def unpack(
             for line in recovered:
                 log.append("recover", "done", message=line)
                 progress.note(line)
-            signed = reader.read_signed_index()
             clock = read_clock(marks)
-            verified = verify_signed(signed, request, clock, name=name)
+            verified = verify_signed(reader.read_signed_index(), request, clock, name=name)
             entry.facts(
-                bundle=bundle_facts(verified.index, index_sha256=signed.digest, file=name),
+                bundle=bundle_facts(verified.index, index_sha256=verified.signed.digest, file=name),
                 signers=signer_facts(verified.signers),
             )
             decision = decide(verified, request, prefix, marks=marks, clock=clock, name=name)
