@@ -24,6 +24,7 @@ def main(arguments: list[str]) -> int:
     import atheris
 
     with atheris.instrument_imports(include=["bundler"]):
+        from fuzz.target import ACCEPTED
         from fuzz.targets import TARGETS
 
     if not arguments or arguments[0] not in ("all", *TARGETS):
@@ -39,10 +40,14 @@ def main(arguments: list[str]) -> int:
     words = folder / "words"
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words))
 
+    taken = [file.read_bytes() for file in sorted(target.corpus.glob(f"{ACCEPTED}*"))]
+
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
         rng = random.Random(seed)
         if rng.randrange(3) == 0:
             return atheris.Mutate(data, max_size)
+        if rng.randrange(2):  # libFuzzer soon prefers small inputs that are broken at once
+            data = rng.choice(taken)
         for _ in range(rng.choice((1, 1, 2, 4))):
             data = target.mutate(data, rng)
         return data[:max_size]
