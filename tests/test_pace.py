@@ -54,5 +54,7 @@ def test_many_members_are_planned_in_time_that_grows_with_their_number(site):
     begun = time.monotonic()
     done, _ = run("unpack", "q.uvb", "--trust", "trust", "--prefix", "p", "--shell", "sh", "-q", cwd=site)
     check_refusal(done, 5, "the file is truncated")
-    assert time.monotonic() - begun < 10  # 1.3 s where it was measured; 13 s when it grew with their square
+    assert (
+        time.monotonic() - begun < 5
+    )  # 1.3 s where it was measured; 8 to 13 s when it grew with their square
     assert set(tree(site / "p")) <= {"state", "state/lock", "state/log.jsonl"}
