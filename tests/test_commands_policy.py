@@ -197,7 +197,7 @@ def test_what_a_variable_allowed_stands_in_the_log_too(site):
     }
     done = site.unpack(bundle=site.folder / "made.uvb", **said)
     assert done.code == 0, done.stderr
-    begins, _, typed = site.events()[-1]["command"].partition(" uv-bundler")
+    begins, typed, _ = site.events()[-1]["command"].partition(" uv-bundler")
     assert typed, "what was typed follows"
     assert shlex.split(begins) == ["UV_BUNDLER_ALLOW_DOWNGRADE=1", "UV_BUNDLER_REASON=the line's down"]
 
