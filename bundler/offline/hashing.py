@@ -25,8 +25,7 @@ class HashBeside:
 
     def __init__(self) -> None:
         self._state = hashlib.sha256()
-        self._chunks: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._beside: tuple[queue.Queue[bytes | None], threading.Thread] | None = None
         self._size = 0
 
     def __enter__(self) -> HashBeside:  # noqa: PYI034  # typing.Self needs Python 3.11
@@ -40,12 +39,14 @@ class HashBeside:
     def update(self, data: bytes) -> None:
         """Hash `data` after what came before; `data` must not change afterwards."""
         self._size += len(data)
-        if not self._thread.is_alive():
+        if self._beside is None:
             if len(data) < _LARGE:
                 self._state.update(data)
                 return
-            self._thread.start()
-        self._chunks.put(data)
+            chunks: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
+            self._beside = (chunks, threading.Thread(target=self._run, args=(chunks,), daemon=True))
+            self._beside[1].start()
+        self._beside[0].put(data)
 
     def result(self) -> tuple[Digest, int]:
         """Wait for the last chunk; return the digest and the count of bytes."""
@@ -53,10 +54,12 @@ class HashBeside:
         return Digest(self._state.hexdigest()), self._size
 
     def _finish(self) -> None:
-        if self._thread.is_alive():
-            self._chunks.put(None)
-            self._thread.join()
+        if self._beside is not None:
+            chunks, thread = self._beside
+            self._beside = None
+            chunks.put(None)
+            thread.join()
 
-    def _run(self) -> None:
-        while (data := self._chunks.get()) is not None:
+    def _run(self, chunks: queue.Queue[bytes | None]) -> None:
+        while (data := chunks.get()) is not None:
             self._state.update(data)
