@@ -115,7 +115,7 @@ def changed(path, value):
         (["artifacts", 1, "path"], "uv/0.13.8/linux-x86_64-gnu/sudo", "artifacts[1]: expected uv/VERSION/PLATFORM/ and a program of uv, found 'uv/0.13.8/linux-x86_64-gnu/sudo'"),
         (["artifacts", 2, "role"], "lock", "artifacts[2].path: expected a path below bundle.lock, found 'download-metadata.json'"),
         (["tool"], KeyError, "tool: missing, but required"),
-        (["extra"], 1, "extra: unknown key, expected one of format, requires, name, release, serial, created, expires, tool, uv, platforms, block_size, artifacts, members"),
+        (["extra"], 1, "extra: unknown key, expected one of format, requires, name, release, serial, created, expires, tool, uv, platforms, base, held, block_size, artifacts, members"),
     ],
 )  # fmt: skip
 def test_an_index_that_no_packer_writes_is_refused(path, value, message):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bundler.core import strictjson
 from bundler.core.digest import Digest, Digests
-from bundler.core.fault import Fault, KeyPath
-from bundler.core.metadata import MAX_BYTES as MAX_METADATA_BYTES
-from bundler.core.names import check_distinct, portable_path
+from bundler.core.fault import Fault
+from bundler.core.names import portable_path
 from bundler.core.platforms import Platform
+from bundler.core.recipe import BASE, HELD, MAX_CONTENT, PREFIX, RECIPE, Base, Held, Range, Recipe
 from bundler.core.shapes import Either, Flag, Key, Nothing, Record, Seq, Text, Whole
 from bundler.core.times import utc_time
 
@@ -28,15 +27,14 @@ BLOCK_SIZE = 1 << 20  # bytes of stored content that one digest covers
 IDENTITY, ZSTD = "identity", "zstd"
 MAX_WINDOW_LOG = 26  # zstd: 64 MiB, which with the largest index leaves a reader below 200 MiB
 METADATA_NAME = "download-metadata.json"
-_ROOTS = {  # the first part of an artifact's paths, by role; a host puts its own files beside them
+RECOMPRESSED, BASED = "recompressed", "base"  # features, FORMAT.md §8
+ROOTS = {  # the first part of an artifact's paths, by role; a host puts its own files beside them
     "archive": ("mirror", "mirror-pypy", "mirror-graalpy", "python-cache"),
     "uv": ("uv",),
     "metadata": (METADATA_NAME,),
     "lock": ("bundle.lock",),
 }
-ROLES = tuple(_ROOTS)
-_UV_PATH = re.compile(r"uv/[^/]+/[^/]+/uv[xw]?(?:\.exe)?")  # these alone get a name in bin/
-
+ROLES = tuple(ROOTS)
 _SERIAL_MAX = 2**53 - 1  # so that every JSON reader keeps it exact
 NAME_PATTERN = r"[a-z0-9][a-z0-9-]{0,39}"
 _NAME = Text(what="a name of a-z, 0-9 and -, at most 40 characters", pattern=NAME_PATTERN)
@@ -51,6 +49,8 @@ _MEMBER = Record(
         "sha256": Key(shape=_DIGEST, required=True),
         "encoding": Key(shape=Text(options=(IDENTITY, ZSTD)), required=True),
         "blocks": Key(shape=Seq(item=_DIGEST), required=True),
+        "content": Key(shape=Whole(maximum=MAX_CONTENT, unit="bytes")),
+        "prefix": Key(shape=PREFIX, default=()),
     }
 )
 _ARTIFACT = Record(
@@ -59,7 +59,8 @@ _ARTIFACT = Record(
         "size": Key(shape=Whole(maximum=2**53 - 1, unit="bytes"), required=True),
         "sha256": Key(shape=_DIGEST, required=True),
         "role": Key(shape=Text(options=ROLES), required=True),
-        "member": Key(shape=_PATH, required=True),
+        "member": Key(shape=_PATH),
+        "recipe": Key(shape=RECIPE),
         "links": Key(shape=Seq(item=_PATH, max_items=8), default=()),
         "executable": Key(shape=Flag(), default=False),
         "platform": Key(
@@ -82,6 +83,8 @@ SHAPE = Record(
         "tool": Key(shape=Text(max_chars=80), required=True),
         "uv": Key(shape=Seq(item=Text(pattern=r"[0-9][0-9A-Za-z.+-]{0,40}"), max_items=32), required=True),
         "platforms": Key(shape=Seq(item=_PLATFORM, max_items=64), required=True),
+        "base": Key(shape=Seq(item=BASE, min_items=1, max_items=16), default=()),
+        "held": Key(shape=Seq(item=HELD, min_items=1, max_items=4096), default=()),
         "block_size": Key(shape=Whole(minimum=1 << 16, maximum=1 << 22, unit="bytes"), required=True),
         "artifacts": Key(shape=Seq(item=_ARTIFACT), required=True),
         "members": Key(shape=Seq(item=_MEMBER), required=True),
@@ -98,15 +101,22 @@ class Member:
     sha256: Digest
     encoding: str
     blocks: Sequence[Digest]
+    content: int | None = None
+    prefix: tuple[Range, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the member as it stands in the index."""
+        optional: dict[str, Any] = {
+            "content": self.content,
+            "prefix": [one.to_dict() for one in self.prefix] or None,
+        }
         return {
             "path": self.path,
             "size": self.size,
             "sha256": str(self.sha256),
             "encoding": self.encoding,
             "blocks": [str(block) for block in self.blocks],
+            **{name: value for name, value in optional.items() if value is not None},
         }
 
 
@@ -128,13 +138,16 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact(Content):
-    """A file of a generation, and the member that it comes out of."""
+    """A file of a generation, and what it comes out of: a member, a recipe, or what the host has."""
 
-    member: str
+    member: str | None = None
+    recipe: Recipe | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the artifact as it stands in the index; keys without a value are left out."""
         optional: dict[str, Any] = {
+            "member": self.member,
+            "recipe": self.recipe.to_dict() if self.recipe else None,
             "links": list(self.links),
             "executable": self.executable,
             "platform": str(self.platform) if self.platform else None,
@@ -147,7 +160,6 @@ class Artifact(Content):
             "size": self.size,
             "sha256": str(self.sha256),
             "role": self.role,
-            "member": self.member,
             **{name: value for name, value in optional.items() if value not in (None, False, [])},
         }
 
@@ -167,6 +179,14 @@ class Index:
     members: tuple[Member, ...]
     block_size: int = BLOCK_SIZE
     expires: str | None = None
+    base: tuple[Base, ...] = ()
+    held: tuple[Held, ...] = ()
+
+    @property
+    def requires(self) -> list[str]:
+        """The features that a reader must know, sorted (FORMAT.md §8)."""
+        recompressed = any(one.recipe for one in self.artifacts)
+        return [BASED] * bool(self.base) + [RECOMPRESSED] * recompressed
 
     @property
     def title(self) -> str:
@@ -175,12 +195,16 @@ class Index:
 
     def to_bytes(self) -> bytes:
         """Write the index; the same index always gives the same bytes."""
-        ends = {"expires": self.expires} if self.expires else {}  # older bundles keep their bytes
+        optional: dict[str, Any] = {
+            "expires": self.expires,
+            "base": [one.to_dict() for one in self.base],
+            "held": [one.to_dict() for one in self.held],
+        }
         return strictjson.dump(
             {
-                **ends,
+                **{name: value for name, value in optional.items() if value},
                 "format": FORMAT,
-                "requires": [],
+                "requires": self.requires,
                 "name": self.name,
                 "release": self.release,
                 "serial": self.serial,
@@ -198,72 +222,40 @@ class Index:
 def parse_index(data: bytes) -> Index:
     """Read an index; raises `Fault` for what a packer of this format would not have written.
 
-    Afterwards: member and artifact paths are portable and distinct, every artifact names a member,
-    every member serves an artifact, and every member has exactly the blocks that its size needs.
+    Afterwards: member and artifact paths are portable and distinct, every artifact says what it comes out of,
+    every member serves, and every member has exactly the blocks that its size needs.
     """
+    from bundler.core.indexchecks import check_index
+
     document = strictjson.parse(data, max_bytes=MAX_INDEX_BYTES)
-    if isinstance(document, dict) and document.get("requires"):
-        raise Fault(
-            f"needs what this uv-bundler does not know: {document['requires']!r}",
-            path=("requires",),
-            hint="install the uv-bundler that the bundle was packed with, or a newer one",
-        )
+    if isinstance(document, dict) and isinstance(document.get("requires"), list):
+        unknown = [one for one in document["requires"] if one not in (BASED, RECOMPRESSED)]
+        if unknown:
+            raise Fault(
+                f"needs what this uv-bundler does not know: {unknown!r}",
+                path=("requires",),
+                hint="install the uv-bundler that the bundle was packed with, or a newer one",
+            )
     read = SHAPE.read(document)
-    del read["format"], read["requires"]
-    members = tuple(Member(**{**one, "blocks": Digests(one["blocks"])}) for one in read.pop("members"))
-    artifacts = tuple(Artifact(**artifact) for artifact in read.pop("artifacts"))
-    index = Index(**read, members=members, artifacts=artifacts)
-    _check(index)
+    requires = read.pop("requires")
+    del read["format"]
+    index = Index(
+        **read
+        | {
+            "members": tuple(_member(one) for one in read["members"]),
+            "artifacts": tuple(_artifact(one) for one in read["artifacts"]),
+            "base": tuple(Base(**one) for one in read["base"]),
+            "held": tuple(Held(**one) for one in read["held"]),
+        }
+    )
+    check_index(index, requires=requires, size=len(data))
     return index
 
 
-def _check(index: Index) -> None:
-    if index.expires is not None and index.expires <= index.created:
-        raise Fault(
-            f"expected a time after created, {index.created}, found {index.expires}", path=("expires",)
-        )
-    check_distinct(member.path for member in index.members)
-    check_distinct(path for artifact in index.artifacts for path in (artifact.path, *artifact.links))
-    if not index.members or index.members[0].path != SUMS_NAME or index.members[0].encoding != IDENTITY:
-        raise Fault(f"expected {SUMS_NAME} as the first member", path=("members", 0))
-    members = {member.path: member for member in index.members}
-    for number, artifact in enumerate(index.artifacts):
-        _check_artifact(artifact, members.get(artifact.member), ("artifacts", number))
-    served = {artifact.member for artifact in index.artifacts}
-    for number, member in enumerate(index.members):
-        _check_member(member, index.block_size, ("members", number))
-        if number and (member.path not in served or not member.path.startswith("payload/")):
-            raise Fault(
-                "expected a member below payload/ that an artifact comes out of", path=("members", number)
-            )
-    roles = {artifact.role for artifact in index.artifacts}
-    if "archive" in roles and "metadata" not in roles:
-        raise Fault(f"expected {METADATA_NAME}, without which uv finds no archive", path=("artifacts",))
-    if len(served) != len(index.artifacts):
-        raise Fault("expected one artifact for each member", path=("artifacts",))
+def _member(read: dict[str, Any]) -> Member:
+    prefix = tuple(Range(**one) for one in read["prefix"])
+    return Member(**read | {"blocks": Digests(read["blocks"]), "prefix": prefix})
 
 
-def _check_member(member: Member, block_size: int, at: KeyPath) -> None:
-    if member.path == SUMS_NAME and member.size > MAX_INDEX_BYTES:
-        raise Fault(f"expected at most {MAX_INDEX_BYTES} bytes, found {member.size}", path=(*at, "size"))
-    needed = -(-member.size // block_size)
-    if len(member.blocks) != needed:
-        raise Fault(
-            f"expected {needed} digests for {member.size} bytes, found {len(member.blocks)}",
-            path=(*at, "blocks"),
-        )
-
-
-def _check_artifact(artifact: Artifact, source: Member | None, at: KeyPath) -> None:
-    roots = _ROOTS[artifact.role]
-    if artifact.role in ("metadata", "lock") and artifact.size > MAX_METADATA_BYTES:
-        raise Fault(f"expected at most {MAX_METADATA_BYTES} bytes, found {artifact.size}", path=(*at, "size"))
-    if artifact.role == "uv" and not _UV_PATH.fullmatch(artifact.path):
-        raise Fault(f"expected uv/VERSION/PLATFORM/ and a program of uv, found {artifact.path!r}", path=at)
-    for path in (artifact.path, *artifact.links):
-        if path.split("/")[0] not in roots:
-            raise Fault(f"expected a path below {' or '.join(roots)}, found {path!r}", path=(*at, "path"))
-    if source is None:
-        raise Fault(f"expected the path of a member, found {artifact.member!r}", path=(*at, "member"))
-    if source.encoding == IDENTITY and (source.size, source.sha256) != (artifact.size, artifact.sha256):
-        raise Fault("expected the size and sha256 of its member, which is stored as it is", path=at)
+def _artifact(read: dict[str, Any]) -> Artifact:
+    return Artifact(**read | {"recipe": Recipe(**read["recipe"]) if read["recipe"] else None})

@@ -62,8 +62,8 @@ def copy_member(
 
 
 def by_member(index: Index) -> dict[str, Artifact]:
-    """Return the artifact of each member's path; `SHA256SUMS` has none."""
-    return {artifact.member: artifact for artifact in index.artifacts}
+    """Return the artifact of each member that is one; `SHA256SUMS` and streams are none."""
+    return {artifact.member: artifact for artifact in index.artifacts if artifact.member is not None}
 
 
 def stored_total(index: Index) -> int:
