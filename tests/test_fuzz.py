@@ -21,7 +21,7 @@ from fuzz.targets import TARGETS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bundler.core import decode, index, strictjson, ustar
+from bundler.core import decode, index, indexchecks, strictjson, ustar
 from bundler.offline import auditlog, reader, tarstream, verify
 from bundler.signing import allowed_signers, publickey, schemes, trustdoc, trustwalk
 
@@ -114,11 +114,11 @@ DEFECTS = [  # a target, and a check that is taken out of the reader
     ("container", tarstream.TarStream, "padding", unseen_padding),
     ("container", tarstream.TarStream, "expect_header", unseen_header),
     ("container", tarstream.TarStream, "expect_end", nothing),
-    ("signed", index, "check_distinct", nothing),
+    ("signed", indexchecks, "check_distinct", nothing),
     ("signed", verify, "check_sums", nothing),
     ("signed", decode, "_check_frame", nothing),
-    ("index", index, "_check_member", nothing),
-    ("index", index, "_check_artifact", nothing),
+    ("index", indexchecks, "_check_member", nothing),
+    ("index", indexchecks, "_check_artifact", nothing),
     ("json", strictjson, "_check_depth_and_text", nothing),
     ("json", strictjson, "_without_duplicates", dict),
     ("json", strictjson, "_refuse_float", float),
