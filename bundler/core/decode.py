@@ -23,20 +23,31 @@ _RLE, _COMPRESSED = 1, 2  # kinds of blocks; the others are 0, stored as it is, 
 _FREE, _LEAST = 200, 1024  # a frame may have so many blocks, and one more for so many bytes of content
 
 
-def decode(blocks: Iterable[bytes], *, encoding: str, size: int) -> Iterator[bytes]:
+def decode(
+    blocks: Iterable[bytes], *, encoding: str, size: int, prefix: bytes | bytearray = b""
+) -> Iterator[bytes]:
     """Yield the artifact's bytes, exactly `size` of them; raises `Fault` for anything else.
 
     Raises `MemoryError` where this process may not have the window that the frame asks for.
 
-    Holds one window (at most 64 MiB) and a few MiB, whatever the stored bytes say.
+    `prefix` is what stands before the content for zstd, its raw content dictionary.
+
+    Holds the prefix, one window (at most 64 MiB) and a few MiB, whatever the stored bytes say.
     """
     if encoding == IDENTITY:
         return iter(blocks)
-    return _zstd(blocks, size)
+    return _zstd(blocks, size, _decompressor(prefix))
 
 
-def _zstd(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    decoder = zstandard.ZstdDecompressor(max_window_size=1 << MAX_WINDOW_LOG).decompressobj()
+def _decompressor(prefix: bytes | bytearray) -> zstandard.ZstdDecompressor:
+    if not prefix:
+        return zstandard.ZstdDecompressor(max_window_size=1 << MAX_WINDOW_LOG)
+    raw = zstandard.ZstdCompressionDict(prefix, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    return zstandard.ZstdDecompressor(dict_data=raw, max_window_size=1 << MAX_WINDOW_LOG)
+
+
+def _zstd(blocks: Iterable[bytes], size: int, decompressor: zstandard.ZstdDecompressor) -> Iterator[bytes]:
+    decoder = decompressor.decompressobj()
     total = 0
     try:
         for piece in _pieces(blocks, size):

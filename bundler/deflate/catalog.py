@@ -1,7 +1,7 @@
-"""The encoders that recipes name (FORMAT.md §14, "Encoders"): for each the reference, and a shortcut where one works.
+"""The encoders that recipes name (FORMAT.md §14): for each the reference, and a shortcut where one works.
 
-The reference decides what a name means. A shortcut is native code that is believed to give the same bytes; it is
-handed out only where it encodes a canary, content made up here, to the digest that the reference gives.
+The reference decides what a name means. A shortcut is native code that is believed to give the same bytes;
+it is handed out only where it encodes a canary, content made up here, to the digest that the reference gives.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def title(name: str) -> str:
 
 
 def reference(name: str) -> Encoder:
-    """Return a new encoder in pure Python, which defines what `name` means: about 1 MB of content a second."""
+    """Return a new encoder in pure Python, which defines what `name` means."""
     if name == "miniz-6":
         from bundler.deflate.miniz import MinizEncoder
 
@@ -114,7 +114,7 @@ def _maker(name: str) -> Callable[[], Encoder] | str:
 
 
 def canary() -> bytes:
-    """Return content on which encoders differ: repeats near and far, long and short, in what looks like a tar."""
+    """Return content on which encoders differ: repeats near and far, long and short, in a tar."""
     text, word = bytearray(b"uv-bundler"), 1
     while len(text) < 80_000:
         word = (word * 6364136223846793005 + 1442695040888963407) % 2**64

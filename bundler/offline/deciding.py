@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.errors import SignatureFault
 from bundler.offline import exporting, policy
 from bundler.offline.clock import Clock, system_clock
 from bundler.offline.generation import Generation, active_generation, missing_file
+from bundler.offline.held import with_held
+from bundler.offline.needs import needs_of, spooled
 from bundler.offline.plan import Plan, check_space, choose_platforms, make_plan
 from bundler.offline.policy import Wish
 from bundler.offline.prefix import Prefix, check_prefix
@@ -80,9 +82,10 @@ def verify_signed(signed: SignedIndex, request: Request, clock: Clock, *, name: 
 def decide(
     verified: VerifiedIndex, request: Request, prefix: Prefix, *, marks: Marks, clock: Clock, name: str
 ) -> Decision:
-    """Check name, serial, expectation, expiry, platform and free space, in this order.
+    """Check name, serial, expectation, expiry, platform, base and free space, in this order.
 
-    Raises `PolicyFault` or `HostFault`, and `DamagedFault` where the active generation cannot be read.
+    Raises `PolicyFault`, `IncompleteFault` or `HostFault`, and `DamagedFault` where the active generation
+    cannot be read.
     """
     index, digest, wish = verified.index, verified.signed.digest, request.wish
     document, active = verified.trust.document, active_generation(prefix)
@@ -98,6 +101,8 @@ def decide(
         index, platforms=platforms, active=active, active_index=active.index() if active else None
     )
     if not already:
+        plan = replace(plan, spool=spooled(index, needs_of(index, plan.write)))
+        plan = with_held(plan, index, prefix, active=active, name=name)
         check_space(plan, prefix.root)
     return Decision(
         verified=verified,

@@ -31,7 +31,9 @@ def copy_member(
 ) -> None:
     """Read the next member, hand the artifact's bytes to `write`, and check every digest of it.
 
-    `artifact` is None for `SHA256SUMS`. Raises `DamagedFault`; what was written until then is worth nothing.
+    `artifact` is None for `SHA256SUMS` and for streams; the content of one with a prefix is not decoded,
+    because it needs what earlier bundles brought. Raises `DamagedFault`; what was written until then is worth
+    nothing.
     """
     with HashBeside() as stored, HashBeside() as content:
 
@@ -41,10 +43,11 @@ def copy_member(
                 progress.advance(len(block))
                 yield block
 
-        size = artifact.size if artifact else member.size
-        plain = member.encoding == IDENTITY
+        size = artifact.size if artifact else member.size if member.content is None else member.content
+        encoding = IDENTITY if member.prefix else member.encoding
+        plain = encoding == IDENTITY
         try:
-            for data in decode(authenticated(), encoding=member.encoding, size=size):
+            for data in decode(authenticated(), encoding=encoding, size=size):
                 if not plain:
                     content.update(data)
                 write(data)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bundler.core.text import size as show_size
 from bundler.errors import HostFault, PolicyFault
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from bundler.core.digest import Digest
     from bundler.core.index import Artifact, Index
     from bundler.core.platforms import Platform
     from bundler.offline.generation import Generation
@@ -21,12 +23,18 @@ _SLACK = 16 << 20  # bytes for folders, records and the file system's own books
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Which artifacts a generation will hold, and where each one comes from."""
+    """Which artifacts a generation will hold, and where each one comes from.
+
+    `held` is where this host has what they are rebuilt from beside the bundle's own bytes; `spool` counts the
+    bytes of content on disk meanwhile.
+    """
 
     platforms: tuple[Platform, ...]
     write: tuple[Artifact, ...]
     keep: tuple[tuple[Artifact, Path], ...]
     remove: tuple[Artifact, ...]
+    held: Mapping[Digest, Path] = field(default_factory=dict)
+    spool: int = 0
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -35,8 +43,8 @@ class Plan:
 
     @property
     def needed(self) -> int:
-        """The bytes that will be written."""
-        return sum(artifact.size for artifact in self.write)
+        """The bytes that will be written, the contents that go again afterwards too."""
+        return sum(artifact.size for artifact in self.write) + self.spool
 
 
 def choose_platforms(

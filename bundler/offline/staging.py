@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import stat
+import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ class Staging:
         self._pool = ThreadPoolExecutor(_SYNCERS)
         self._syncs: deque[tuple[Future[None], int]] = deque()
         self._made: set[Path] = set()
+        self._lock = threading.Lock()  # over the two above: several threads write files
 
     def __enter__(self) -> Staging:  # noqa: PYI034  # typing.Self needs Python 3.11
         self._folder(self.folder)
@@ -50,7 +52,8 @@ class Staging:
     def file(self, path: str, *, executable: bool = False) -> Iterator[Callable[[bytes], object]]:
         """Give a function that appends to the new file `path`; it is synced in the background."""
         target = self.folder / path
-        self._folder(target.parent)
+        with self._lock:
+            self._folder(target.parent)
         flags = (
             os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         )
@@ -64,9 +67,16 @@ class Staging:
         except BaseException:
             os.close(handle)
             raise
-        self._syncs.append((self._pool.submit(_sync_and_close, handle, target), handle))
-        if len(self._syncs) > _OPEN:
-            self._syncs.popleft()[0].result()
+        with self._lock:
+            self._syncs.append((self._pool.submit(_sync_and_close, handle, target), handle))
+            oldest = self._syncs.popleft()[0] if len(self._syncs) > _OPEN else None
+        if oldest:
+            oldest.result()
+
+    def discard(self, path: str) -> None:
+        """Remove a file that was not finished."""
+        with host_faults(self.folder / path):
+            (self.folder / path).unlink(missing_ok=True)
 
     def write(self, path: str, data: bytes) -> None:
         """Write a small file whole."""
@@ -76,7 +86,8 @@ class Staging:
     def link(self, source: Path, path: str) -> None:
         """Give `source` a further name; a copy where the file system has no hard links."""
         target = self.folder / path
-        self._folder(target.parent)
+        with self._lock:
+            self._folder(target.parent)
         with host_faults(target):
             try:
                 os.link(source, target, follow_symlinks=False)

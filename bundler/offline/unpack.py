@@ -6,17 +6,15 @@ import contextlib
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from bundler.core import metadata
 from bundler.core.durable import make_folder
-from bundler.core.fault import Fault
-from bundler.core.index import INDEX_NAME, SUMS_NAME, Artifact, Index
-from bundler.errors import DamagedFault, HostFault, LockedFault, PolicyFault
+from bundler.core.index import INDEX_NAME
+from bundler.errors import HostFault, LockedFault, PolicyFault
 from bundler.offline import activate, exporting
 from bundler.offline.actor import whoami
 from bundler.offline.audit import Log, bundle_facts, signer_facts
 from bundler.offline.deciding import decide, read_clock, verify_signed
 from bundler.offline.generation import RECORD_NAME, Generation
-from bundler.offline.members import by_member, check_sums, copy_member
+from bundler.offline.payload import copy_payload
 from bundler.offline.prefix import Prefix, check_prefix, locked
 from bundler.offline.reader import BundleReader, signature_name
 from bundler.offline.recover import recover
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from bundler.core.progress import Progress
     from bundler.offline.audit import Recording
     from bundler.offline.deciding import Decision, Request
-    from bundler.offline.plan import Plan
     from bundler.offline.reader import VerifiedIndex
     from bundler.signing.trustdoc import TrustDocument
 
@@ -158,7 +155,7 @@ def _build(
     )
     make_folder(prefix.staging)
     with Staging(prefix.staging / str(number)) as staging:
-        _copy_payload(reader, index, decision.plan, staging, progress)
+        copy_payload(reader, index, decision.plan, staging, progress)
         staging.write(INDEX_NAME, signed.raw)
         for place, signature in enumerate(signed.signatures):
             staging.write(signature_name(place), signature)
@@ -167,51 +164,3 @@ def _build(
         progress.stage("sync to disk", None)
         staging.finish()
     return generation
-
-
-def _copy_payload(
-    reader: BundleReader, index: Index, plan: Plan, staging: Staging, progress: Progress
-) -> None:
-    artifacts, kept = by_member(index), {one.path: source for one, source in plan.keep}
-    chosen = {one.path for one in plan.artifacts}
-    written = {one.member for one in plan.write}
-    progress.stage("unpack", sum(one.size for one in index.members if one.path in written))
-    for member in index.members:
-        artifact = artifacts.get(member.path)
-        whole = bytearray()
-        if artifact and artifact.path not in chosen:
-            reader.skip(member, block_size=index.block_size)
-            continue
-        if artifact and artifact.path in kept and staging.adopt(kept[artifact.path], artifact):
-            reader.skip(member, block_size=index.block_size)
-        elif artifact is None or artifact.role == "metadata":
-            copy_member(
-                reader, member, artifact, block_size=index.block_size, write=whole.extend, progress=progress
-            )
-        else:
-            with staging.file(artifact.path, executable=artifact.executable) as append:
-                copy_member(
-                    reader, member, artifact, block_size=index.block_size, write=append, progress=progress
-                )
-        if member.path == SUMS_NAME:
-            check_sums(index, bytes(whole))
-        elif artifact and artifact.role == "metadata":
-            staging.write(artifact.path, filtered_rows(bytes(whole), plan.artifacts))
-        if artifact:
-            for path in artifact.links:
-                staging.link(staging.folder / artifact.path, path)
-    reader.expect_end()
-
-
-def filtered_rows(data: bytes, artifacts: tuple[Artifact, ...]) -> bytes:
-    """Return the metadata of exactly the archives in `artifacts`; raises `DamagedFault` where rows differ.
-
-    uv installs what this file says, so each archive must have its row, with the digest that was verified.
-    """
-    held = {one.key or one.path: one.sha256 for one in artifacts if one.role == "archive"}
-    try:
-        return metadata.dump_rows(metadata.select_rows(metadata.parse_rows(data), held))
-    except Fault as fault:
-        raise DamagedFault(
-            f"download-metadata.json: {fault}", hint="the packer signed a wrong list: have it packed again"
-        ) from None

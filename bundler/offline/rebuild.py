@@ -1,0 +1,122 @@
+"""Rebuild an artifact by its recipe: the exact upstream bytes, or a fault (FORMAT.md §14).
+
+Native encoders are believed only as far as the artifact's sha256 goes: where it differs, the reference
+encoders do the same again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from bundler.core.fault import Fault
+from bundler.core.program import Copy, Encode, parse_program
+from bundler.deflate import catalog
+from bundler.errors import DamagedFault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from bundler.core.index import Artifact
+    from bundler.core.recipe import Recipe
+    from bundler.deflate.catalog import Encoder
+    from bundler.offline.spool import Spool
+
+_MOST_PER_BYTE = 1100  # deflate makes at most 1032 bytes into one (RFC 1951); a program may ask for no more
+_FREE = 1 << 20  # bytes that any program may put into encoders
+REPACK = "the packer signed a bundle that is not whole: have it packed again"
+
+
+class Differs(Exception):
+    """A native encoder gave other bytes than upstream's; the reference has to do it again."""
+
+
+def rebuild(
+    artifact: Artifact,
+    recipe: Recipe,
+    spool: Spool,
+    *,
+    write: Callable[[bytes], object],
+    check: Callable[[], None],
+    trust_native: bool = True,
+) -> None:
+    """Hand the artifact's bytes to `write` and compare its sha256; `check` may raise to stop.
+
+    What was written is worth nothing after any fault: `Differs` where native encoders were in use, else
+    `DamagedFault`.
+    """
+    encoders = [_Maker(name, native=trust_native) for name in recipe.encoders]
+    state, size = hashlib.sha256(), 0
+    try:
+        for data in _yielded(artifact, recipe, spool, encoders, check):
+            size += len(data)
+            state.update(data)
+            write(data)
+            if size > artifact.size:
+                break
+    except Fault as fault:
+        raise DamagedFault(f"{artifact.path}: its recipe: {fault}", hint=REPACK) from None
+    if (size, state.hexdigest()) == (artifact.size, artifact.sha256.hex):
+        return
+    if any(one.used_native for one in encoders):
+        raise Differs
+    raise DamagedFault(
+        f"{artifact.path}: rebuilt as {size} bytes with sha256 {state.hexdigest()}, expected {artifact.size} "
+        f"with {artifact.sha256}",
+        hint=REPACK,
+    )
+
+
+def _yielded(
+    artifact: Artifact,
+    recipe: Recipe,
+    spool: Spool,
+    encoders: Sequence[_Maker],
+    check: Callable[[], None],
+) -> Iterator[bytes]:
+    """Run the program; yield what it yields, which nobody compared yet. Raises `Fault`."""
+    fed, allowed = 0, _FREE + _MOST_PER_BYTE * artifact.size
+    program = b"".join(spool.read(recipe.member, recipe.offset, recipe.length))
+    sizes = [spool.size(one) for one in recipe.sources]
+    stack: list[Encoder] = []
+    for step in parse_program(program, sources=sizes, encoders=len(encoders)):
+        check()
+        pieces: Iterable[bytes] = ()
+        if isinstance(step, Encode):
+            stack.append(encoders[step.encoder].make())
+        elif isinstance(step, Copy):
+            pieces = spool.read(recipe.sources[step.source], step.offset, step.length)
+        else:
+            pieces = (stack.pop().finish(),)
+        for piece in pieces:
+            data = piece
+            for encoder in reversed(stack):
+                fed += len(data)
+                data = encoder.feed(data)
+            if fed > allowed:
+                raise Fault(f"expected at most {allowed} bytes put into encoders, found more")
+            if data:
+                yield data
+
+
+class _Maker:
+    """Makes encoders of one name, and remembers whether any of them was native."""
+
+    def __init__(self, name: str, *, native: bool) -> None:
+        self._name = name
+        self._native = native
+        self.used_native = False
+
+    def make(self) -> Encoder:
+        encoder = catalog.native(self._name) if self._native else None
+        if encoder is None:
+            return catalog.reference(self._name)
+        self.used_native = True
+        return encoder
+
+
+def slow_encoders(artifacts: Iterable[Artifact]) -> dict[str, str]:
+    """Return the encoders that these artifacts need and that have no shortcut here, each with the reason."""
+    names = {name for one in artifacts if one.recipe for name in one.recipe.encoders}
+    reasons = {name: catalog.why_not_native(name) for name in sorted(names)}
+    return {name: reason for name, reason in reasons.items() if reason}

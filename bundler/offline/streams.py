@@ -1,0 +1,95 @@
+"""Contents on their way into the spool: streams, and archives of earlier bundles (FORMAT.md §14, §15)."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from typing import TYPE_CHECKING
+
+from bundler.core.decode import decode
+from bundler.core.digest import read_chunks
+from bundler.core.durable import host_faults
+from bundler.core.fault import Fault
+from bundler.errors import DamagedFault, IncompleteFault
+from bundler.offline.hashing import HashBeside
+from bundler.offline.rebuild import REPACK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bundler.core.index import Member
+    from bundler.core.progress import Progress
+    from bundler.core.recipe import Held
+    from bundler.offline.reader import BundleReader
+    from bundler.offline.spool import Spool
+
+_STEP = 1 << 20  # bytes that gzip may inflate to at a time
+_ANY_GZIP = 16 + zlib.MAX_WBITS
+
+
+def add_member(
+    spool: Spool, reader: BundleReader, member: Member, *, block_size: int, progress: Progress
+) -> None:
+    """Decode the next member into the spool, every digest of it checked; raises `DamagedFault`."""
+    with HashBeside() as stored:
+
+        def authenticated() -> Iterator[bytes]:
+            for block in reader.blocks(member, block_size=block_size):
+                stored.update(block)
+                progress.advance(len(block))
+                yield block
+
+        try:
+            prefix = spool.join(member.prefix)
+            content = decode(
+                authenticated(), encoding=member.encoding, size=member.content or 0, prefix=prefix
+            )
+            del prefix
+            spool.add(member.path, content)
+        except Fault as fault:
+            raise DamagedFault(f"{member.path}: {fault}", hint=REPACK) from None
+        if stored.result() != (member.sha256, member.size):
+            raise DamagedFault(
+                f"{member.path}: the blocks hold, but not the sha256 of the whole", hint=REPACK
+            )
+
+
+def add_held(spool: Spool, held: Held, file: Path) -> None:
+    """Take the content of what an earlier bundle brought; raises `IncompleteFault` where that has changed."""
+    state = hashlib.sha256()
+
+    def watched() -> Iterator[bytes]:
+        for data in read_chunks(file):
+            state.update(data)
+            yield data
+
+    try:
+        with host_faults(file):
+            spool.add(held.sha256, _inflated(watched(), held.content or 0) if held.inflate else watched())
+        whole = spool.size(held.sha256) == held.content
+    except (Fault, zlib.error):
+        whole = False
+    if not whole or state.hexdigest() != held.sha256.hex:
+        raise IncompleteFault(
+            f"{file}: is not what was unpacked any more, expected sha256 {held.sha256} to build on",
+            hint="unpack a full bundle (packed without --since), and check the rest with `doctor --digests`",
+        )
+
+
+def _inflated(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Yield what all gzip members in `chunks` inflate to; raises `Fault` or `zlib.error`."""
+    state, total = zlib.decompressobj(_ANY_GZIP), 0
+    for chunk in chunks:
+        data = chunk
+        while data:
+            if state.eof:
+                state = zlib.decompressobj(_ANY_GZIP)
+            piece = state.decompress(data, _STEP)
+            total += len(piece)
+            if total > size:
+                raise Fault(f"expected {size} bytes, found more")
+            yield piece
+            data = state.unused_data if state.eof else state.unconsumed_tail
+    if not state.eof:
+        raise Fault("expected the end of a gzip member, found the end of the file")
