@@ -62,15 +62,18 @@ def _check_held(index: Index) -> dict[Source, int]:
     if bool(index.base) != bool(index.held):
         raise Fault("expected both base and held, or neither", path=("base",))
     sizes: dict[Source, int] = {}
+    seen: set[Digest] = set()
     for number, held in enumerate(index.held):
         at = ("held", number)
-        if held.sha256 in sizes or max(held.base) >= len(index.base):
+        if held.sha256 in seen or max(held.base) >= len(index.base):
             raise Fault("expected each artifact once, and numbers of bundles in base", path=at)
         if held.content is None and held.inflate:
             raise Fault("missing, but required beside inflate", path=(*at, "content"))
         if held.content is not None and not held.inflate and held.content != held.size:
             raise Fault(f"expected the size, {held.size}, found {held.content}", path=(*at, "content"))
-        sizes[held.sha256] = held.content if held.content is not None else 0
+        seen.add(held.sha256)
+        if held.content is not None:
+            sizes[held.sha256] = held.content
     sizes.update((one.path, one.content) for one in index.members if one.content is not None)
     return sizes
 

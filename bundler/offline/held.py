@@ -12,7 +12,7 @@ from bundler.offline.generation import read_generation
 from bundler.offline.needs import needs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from bundler.core.digest import Digest
@@ -25,40 +25,44 @@ if TYPE_CHECKING:
 def with_held(plan: Plan, index: Index, prefix: Prefix, *, active: Generation | None, name: str) -> Plan:
     """Return the plan with the place of everything that it takes from earlier bundles.
 
-    Raises `IncompleteFault`, which names the bundle, where this host lacks any of it.
+    What an artifact that is kept would be rebuilt from, should it turn out to have changed, is looked for
+    too, and may be absent. Raises `IncompleteFault`, which names the bundle, where this host lacks any of
+    the rest.
     """
     needs = needs_of(index, plan.write)
-    if not needs.held:
-        return plan
-    found = find_held(needs.held, index, prefix, active=active, name=name)
-    kept = tuple((one, found[one.sha256]) for one in plan.write if one.sha256 in needs.kept)
+    again = needs_of(index, (one for one, _ in plan.keep)).contents
+    found = find_held(needs.held | again, index, prefix, active=active)
+    if missing := needs.held - found.keys():
+        raise IncompleteFault(
+            f"{name}: builds on {_titles(index, missing)}; {counted(len(missing), 'file')} of it "
+            f"{'is' if len(missing) == 1 else 'are'} not on this host, expected all of what it builds on",
+            hint="unpack that bundle here first, for these platforms, or a full one (packed without --since)",
+        )
+    whole = {one.path for one in plan.write if not (one.member or one.recipe)}
     return replace(
         plan,
-        write=tuple(one for one in plan.write if one.member or one.recipe),
-        keep=(*plan.keep, *kept),
-        held={one: found[one] for one in needs.contents},
+        write=tuple(one for one in plan.write if one.path not in whole),
+        keep=(*plan.keep, *((one, found[one.sha256]) for one in plan.write if one.path in whole)),
+        held={one: place for one, place in found.items() if one in needs.contents | again},
     )
 
 
 def find_held(
-    wanted: Iterable[Digest], index: Index, prefix: Prefix, *, active: Generation | None, name: str
+    wanted: Iterable[Digest], index: Index, prefix: Prefix, *, active: Generation | None
 ) -> dict[Digest, Path]:
-    """Return where this host has each of these artifacts of earlier bundles; raises `IncompleteFault`."""
+    """Return where this host has these artifacts of earlier bundles, as far as it does."""
     sizes = {one.sha256: one.size for one in index.held}
     missing, found = set(wanted), {}
-    for generation, other in _generations(prefix, active):
+    generations = _generations(prefix, active)
+    while missing and (pair := next(generations, None)):
+        generation, other = pair
         for artifact in generation.artifacts(other):
             file = generation.folder / artifact.path
             if artifact.sha256 in missing and _is_file(file, sizes[artifact.sha256]):
                 found[artifact.sha256] = file
                 missing.discard(artifact.sha256)
-        if not missing:
-            return found
-    raise IncompleteFault(
-        f"{name}: builds on {_titles(index, missing)}; {counted(len(missing), 'file')} of it "
-        f"{'is' if len(missing) == 1 else 'are'} not on this host, expected all of what it builds on",
-        hint="unpack that bundle here first, for these platforms, or a full one (packed without --since)",
-    )
+        del pair, other  # an index takes memory, and the next one comes
+    return found
 
 
 def _generations(prefix: Prefix, active: Generation | None) -> Iterator[tuple[Generation, Index]]:
@@ -92,7 +96,7 @@ def _is_file(file: Path, size: int) -> bool:
     return stat.S_ISREG(facts.st_mode) and facts.st_size == size
 
 
-def _titles(index: Index, missing: set[Digest]) -> str:
+def _titles(index: Index, missing: Collection[Digest]) -> str:
     """Name the bundles that have what is missing, each as few times as possible."""
     choices = {one.base for one in index.held if one.sha256 in missing}
     said = [" or ".join(index.base[number].title for number in choice) for choice in sorted(choices)]

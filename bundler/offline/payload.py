@@ -50,6 +50,7 @@ def copy_payload(
         for held in index.held:
             if held.sha256 in needs.contents:
                 add_held(spool, held, _place(held, plan))
+                rebuilder.start(held.sha256)
         copied = {one.member: one for one in write if one.member is not None}
         artifacts = by_member(index)
         for member in index.members:
@@ -62,7 +63,7 @@ def copy_payload(
                 reader.skip(member, block_size=size)
             elif artifact is None:
                 add_member(spool, reader, member, block_size=size, progress=progress)
-                rebuilder.start()
+                rebuilder.start(member.path)
             else:
                 _copy(
                     reader,
@@ -99,7 +100,7 @@ def _place(held: Held, plan: Plan) -> Path:
     if held.sha256 in plan.held:
         return plan.held[held.sha256]
     raise IncompleteFault(  # it was needed only because something changed on the disk since it was unpacked
-        f"{held.sha256}: is needed to rebuild a file that changed on this host, and was not looked for",
+        f"{held.sha256}: is not on this host, expected it to rebuild a file that is not what was unpacked",
         hint="unpack a full bundle (packed without --since)",
     )
 

@@ -112,7 +112,29 @@ class _Maker:
         if encoder is None:
             return catalog.reference(self._name)
         self.used_native = True
-        return encoder
+        return _Guarded(encoder)
+
+
+class _Guarded:
+    """A native encoder whose failures are like other bytes: the reference has to do it again."""
+
+    def __init__(self, inner: Encoder) -> None:
+        self._inner = inner
+
+    def feed(self, data: bytes) -> bytes:
+        return self._guarded(lambda: self._inner.feed(data))
+
+    def finish(self) -> bytes:
+        return self._guarded(self._inner.finish)
+
+    @staticmethod
+    def _guarded(call: Callable[[], bytes]) -> bytes:
+        try:
+            return call()
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001  # foreign code
+            raise Differs from None
 
 
 def slow_encoders(artifacts: Iterable[Artifact]) -> dict[str, str]:

@@ -7,7 +7,8 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from bundler.offline.rebuild import Differs, rebuild
+from bundler.errors import DamagedFault
+from bundler.offline.rebuild import REPACK, Differs, rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from bundler.core.index import Artifact
     from bundler.core.progress import Progress
+    from bundler.core.recipe import Source
     from bundler.offline.spool import Spool
     from bundler.offline.staging import Staging
 
@@ -34,7 +36,13 @@ class Rebuilder:
     def __init__(
         self, artifacts: Iterable[Artifact], *, spool: Spool, staging: Staging, progress: Progress
     ) -> None:
-        self._waiting = sorted((one for one in artifacts if one.recipe), key=_effort, reverse=True)
+        self._missing: dict[str, set[Source]] = {}  # by the path of the artifact
+        self._users: dict[Source, list[Artifact]] = {}
+        for one in sorted(artifacts, key=_effort, reverse=True):
+            if one.recipe:
+                self._missing[one.path] = {one.recipe.member, *one.recipe.sources}
+                for source in self._missing[one.path]:
+                    self._users.setdefault(source, []).append(one)
         self._spool = spool
         self._staging = staging
         self._progress = progress
@@ -52,20 +60,26 @@ class Rebuilder:
             self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def start(self) -> None:
-        """Begin with every artifact whose contents are all there by now."""
-        ready = [one for one in self._waiting if one.recipe and self._has_all(one)]
-        self._waiting = [one for one in self._waiting if one not in ready]
-        self._jobs += [self._pool.submit(self._job, one) for one in ready]
+    def start(self, source: Source) -> None:
+        """Begin with every artifact for which the content of `source`, now in the spool, was the last.
+
+        Raises what an artifact that was begun before has failed with: the rest need not be read then.
+        """
+        for one in self._users.pop(source, ()):
+            missing = self._missing[one.path]
+            missing.discard(source)
+            if not missing:
+                del self._missing[one.path]
+                self._jobs.append(self._pool.submit(self._job, one))
+        if self._stop.is_set():
+            self.finish()
 
     def finish(self) -> None:
         """Return when all of them are done; raises what the first that failed raised."""
         for job in self._jobs:
             job.result()
-
-    def _has_all(self, artifact: Artifact) -> bool:
-        recipe = artifact.recipe
-        return recipe is not None and all(one in self._spool for one in (recipe.member, *recipe.sources))
+        if self._missing:  # an index that is whole names nothing that does not come
+            raise DamagedFault(f"{min(self._missing)}: not all that it is rebuilt from came", hint=REPACK)
 
     def _job(self, artifact: Artifact) -> None:
         try:

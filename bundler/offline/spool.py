@@ -29,7 +29,7 @@ class Spool:
         self._file = file
         self._places: dict[Source, tuple[int, int]] = {}
         self._end = 0
-        self._lock = threading.Lock()  # for hosts where a read at an offset moves the file's own position
+        self._lock = threading.Lock()  # Windows has no pread: there a read moves where the next write goes
 
     def __enter__(self) -> Spool:  # noqa: PYI034  # typing.Self needs Python 3.11
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -51,7 +51,7 @@ class Spool:
         """Take the content of `source`; it can be read once all of it is there."""
         begin = self._end
         for data in chunks:
-            with host_faults(self._file):
+            with host_faults(self._file), self._lock:
                 os.lseek(self._handle, self._end, os.SEEK_SET)
                 self._end += _write_all(self._handle, data)
         self._places[source] = (begin, self._end - begin)

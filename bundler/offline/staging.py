@@ -92,19 +92,26 @@ class Staging:
             try:
                 os.link(source, target, follow_symlinks=False)
             except (OSError, NotImplementedError):
-                with self.file(path, executable=os.access(source, os.X_OK)) as append:
-                    for data in read_chunks(source):
-                        append(data)
+                self._copy(source, path, executable=os.access(source, os.X_OK))
+
+    def _copy(self, source: Path, path: str, *, executable: bool) -> None:
+        with self.file(path, executable=executable) as append:
+            for data in read_chunks(source):
+                append(data)
 
     def adopt(self, source: Path, artifact: Artifact) -> bool:
         """Link content of the active generation where it still has the artifact's digest; else say no."""
         try:
-            if not stat.S_ISREG(source.lstat().st_mode):
+            mode = source.lstat().st_mode
+            if not stat.S_ISREG(mode):
                 return False
             if hash_file(source) != (artifact.sha256, artifact.size):
                 return False
         except OSError:
             return False
+        if os.name != "nt" and bool(mode & 0o111) != artifact.executable:
+            self._copy(source, artifact.path, executable=artifact.executable)  # the mode is the file's own
+            return True
         self.link(source, artifact.path)
         if os.name != "nt":
             (self.folder / artifact.path).chmod(0o755 if artifact.executable else 0o644)

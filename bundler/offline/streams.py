@@ -56,7 +56,11 @@ def add_member(
 
 
 def add_held(spool: Spool, held: Held, file: Path) -> None:
-    """Take the content of what an earlier bundle brought; raises `IncompleteFault` where that has changed."""
+    """Take the content of what an earlier bundle brought.
+
+    Raises `IncompleteFault` where that has changed, `DamagedFault` where it holds something else than the
+    index says.
+    """
     state = hashlib.sha256()
 
     def watched() -> Iterator[bytes]:
@@ -64,17 +68,22 @@ def add_held(spool: Spool, held: Held, file: Path) -> None:
             state.update(data)
             yield data
 
-    try:
-        with host_faults(file):
-            spool.add(held.sha256, _inflated(watched(), held.content or 0) if held.inflate else watched())
-        whole = spool.size(held.sha256) == held.content
-    except (Fault, zlib.error):
-        whole = False
-    if not whole or state.hexdigest() != held.sha256.hex:
+    chunks = watched()
+    with host_faults(file):
+        try:
+            spool.add(held.sha256, _inflated(chunks, held.content or 0) if held.inflate else chunks)
+            whole = spool.size(held.sha256) == held.content
+        except (Fault, zlib.error):
+            whole = False
+        for _ in chunks:  # what is left of a file whose content is not as expected: whose fault is that?
+            pass
+    if state.hexdigest() != held.sha256.hex:
         raise IncompleteFault(
             f"{file}: is not what was unpacked any more, expected sha256 {held.sha256} to build on",
             hint="unpack a full bundle (packed without --since), and check the rest with `doctor --digests`",
         )
+    if not whole:
+        raise DamagedFault(f"{held.sha256}: expected {held.content} bytes of content in it", hint=REPACK)
 
 
 def _inflated(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
