@@ -1,0 +1,300 @@
+import gzip
+import hashlib
+import random
+import threading
+import zlib
+from types import SimpleNamespace
+
+import pytest
+from conftest import SHARED
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundler.deflate import medium, nativeng
+from bundler.deflate.medium import MediumEncoder
+from bundler.deflate.mediumsearch import hashes
+from bundler.deflate.nativeng import NativeMediumEncoder, Unavailable
+from bundler.deflate.trees import BlockWriter
+
+ARCHIVES = [
+    SHARED / "archives" / f"cpython-{version}-x86_64-linux-install_only_stripped.tar.gz"
+    for version in ("3.11.2", "3.13.5lto", "3.13.15lto")
+]
+needs_wheel = pytest.mark.skipif(bool(nativeng.available()), reason=f"needs zlib-ng: {nativeng.available()}")
+
+
+def encoded(encoder, data, *, cut=1 << 20):
+    out = [encoder.feed(data[at : at + cut]) for at in range(0, len(data), cut)]
+    return b"".join(out) + encoder.finish()
+
+
+def archive(path):
+    """Return the tar in an archive, and the deflate stream that it is in."""
+    if not path.exists():
+        pytest.skip(f"needs ../shared/archives/{path.name}, which is not here")
+    stored = path.read_bytes()
+    return gzip.decompress(stored), stored[10:-8]
+
+
+def header(size):
+    return b"name".ljust(124, b"\0") + b"%011o\0" % size + bytes(376)
+
+
+def tar(*contents):
+    entries = (header(len(content)) + content + bytes(-len(content) % 512) for content in contents)
+    return b"".join(entries) + bytes(1024)
+
+
+def noise(size, *, word=1):
+    """Return bytes that do not repeat, and that no release of Python makes different."""
+    return b"".join(hashlib.sha256(b"%d %d" % (word, at)).digest() for at in range(size // 32 + 1))[:size]
+
+
+def repeats(size, *, word=1, least=4, most=300):
+    """Return bytes of which most are repeats of earlier ones."""
+    made = bytearray(noise(40, word=word))
+    dice = iter(noise(size * 2, word=word + 1000))
+    while len(made) < size:
+        kind, far, length = next(dice), next(dice) << 7 | next(dice) >> 1, next(dice)
+        if kind < 100:
+            made += noise(kind % 9 + 1, word=far)
+        else:
+            length = least + length * 3 % (most - least + 1)
+            begin = max(0, len(made) - far - 1)
+            made += (bytes(made[begin : begin + length]) * length)[:length]
+    return bytes(made[:size])
+
+
+def far_repeats(size):
+    """Return bytes of which every six are a repeat from far away: no block costs more than one of these."""
+    made, dice = bytearray(noise(33000)), iter(noise(size))
+    while len(made) < size:
+        begin = len(made) - 20000 - (next(dice) << 8 | next(dice)) % 12000
+        made += made[begin : begin + 6]
+    return bytes(made)
+
+
+MADE = {
+    "nothing": b"",
+    "one": b"x",
+    "three": b"aaa",
+    "noise": noise(90_000),
+    "zeros": bytes(90_000),
+    "pairs": b"ab" * 40_000,
+    "repeats": repeats(120_000),
+    "long repeats": repeats(120_000, least=250, most=265),
+    "far repeats": far_repeats(140_000),
+    "tar": tar(b"", b"a", repeats(9000), bytes(257), noise(600), bytes(20_000), repeats(70_000, word=2)),
+    "small files": tar(*(repeats(size * 7 % 1100, word=size, most=30) for size in range(70))),
+}
+# sha256 of each, encoded by zlib-ng 2.3.3 (wheel 1.1.0) with max_lazy 16 and 17.
+DIGESTS = {
+    "nothing": ("9b4fb24edd6d1d88", "9b4fb24edd6d1d88"),
+    "one": ("f5b976feaac71fd8", "f5b976feaac71fd8"),
+    "three": ("0ceaa85e37667870", "0ceaa85e37667870"),
+    "noise": ("5b89e825b8d30e23", "5b89e825b8d30e23"),
+    "zeros": ("b550cc3784cb7596", "b550cc3784cb7596"),
+    "pairs": ("fe196fc68f178d6b", "1c960de0bbd7553a"),
+    "repeats": ("09cc5a5f57fa2ddf", "b280d93148b4a1ee"),
+    "long repeats": ("d1ac0a0f40b2fb81", "b368423dcc27fddf"),
+    "far repeats": ("2f1ac22cc01e65cd", "2f1ac22cc01e65cd"),
+    "tar": ("4a4d134d730c01ec", "6ac9e3621220fca3"),
+    "small files": ("b2ee994f28529e8a", "42dc5c15bb398f17"),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("max_lazy", [16, 17])
+def test_the_reference_gives_what_it_always_gave(name, max_lazy):
+    out = encoded(MediumEncoder(max_lazy=max_lazy), MADE[name])
+    assert zlib.decompress(out, -15) == MADE[name]
+    assert hashlib.sha256(out).hexdigest()[:16] == DIGESTS[name][max_lazy - 16]
+
+
+def test_max_lazy_matters_where_matches_are_very_long():
+    assert DIGESTS["long repeats"][0] != DIGESTS["long repeats"][1]
+
+
+@needs_wheel
+@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("max_lazy", [16, 17])
+def test_zlib_ng_gives_the_same(name, max_lazy):
+    out = encoded(NativeMediumEncoder(max_lazy=max_lazy), MADE[name])
+    assert hashlib.sha256(out).hexdigest()[:16] == DIGESTS[name][max_lazy - 16]
+
+
+PIECES = st.one_of(
+    st.binary(max_size=60),
+    st.builds(lambda unit, count: unit * count, st.binary(min_size=1, max_size=4), st.integers(1, 700)),
+    st.builds(repeats, st.integers(1, 9000), word=st.integers(0, 99), most=st.sampled_from([9, 40, 300])),
+)
+
+
+@needs_wheel
+@given(st.lists(PIECES, max_size=8), st.booleans(), st.sampled_from([16, 17]), st.integers(1, 30_000))
+def test_reference_and_zlib_ng_agree_however_the_bytes_arrive(pieces, as_tar, max_lazy, cut):
+    data = tar(*pieces) if as_tar else b"".join(pieces)
+    cut = max(cut, len(data) // 200 + 1)
+    expected = encoded(NativeMediumEncoder(max_lazy=max_lazy), data)
+    assert encoded(MediumEncoder(max_lazy=max_lazy), data, cut=cut) == expected
+    assert encoded(NativeMediumEncoder(max_lazy=max_lazy), data, cut=cut) == expected
+
+
+@needs_wheel
+@given(st.integers(0, 1 << 30), st.sampled_from([1, 7, 64, 300, 5000]), st.sampled_from([1, 2, 4]))
+def test_they_agree_where_output_buffers_and_blocks_are_tiny(seed, output, memory):
+    """Then an interrupted match, chains that run in circles and bytes behind the input are nothing rare."""
+    dice = random.Random(seed)
+    data = tar(*(repeats(dice.randrange(3000), word=dice.randrange(99), most=20) for _ in range(4)))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (medium, nativeng):
+            patch.setattr(module, "_OUTPUT", output)
+        patch.setattr(nativeng, "_MEMORY", memory)
+        patch.setattr(medium, "BlockWriter", lambda: BlockWriter(mem_level=memory))
+        assert encoded(MediumEncoder(max_lazy=16), data) == encoded(NativeMediumEncoder(max_lazy=16), data)
+
+
+def test_the_first_byte_of_the_window_is_never_matched():
+    # 261 bytes are left when the window slides: the next position is as far from its begin as a match may reach.
+    content = bytearray(noise(66_000))
+    content[65274 - 512 : 65290 - 512] = content[32768 - 512 : 32784 - 512]
+    data = tar(bytes(content[:65023]), bytes(content[65023:]))
+    assert data[65274:65290] == data[32768:32784]
+    out = encoded(MediumEncoder(), data)
+    assert hashlib.sha256(out).hexdigest()[:16] == "4545c2f7c5323c97"
+    if not nativeng.available():
+        assert out == encoded(NativeMediumEncoder(), data)
+
+
+@given(st.binary(max_size=70))
+def test_hashes_are_those_of_four_bytes(data):
+    words = [int.from_bytes(data[at : at + 4], "little") for at in range(len(data) - 3)]
+    assert hashes(data) == [word * 2654435761 % 2**32 >> 16 for word in words]
+
+
+def test_a_piece_may_be_a_view_of_anything():
+    data = MADE["tar"]
+    expected = encoded(MediumEncoder(), data)
+    assert encoded(MediumEncoder(), memoryview(bytearray(data)), cut=50_000) == expected
+    if not nativeng.available():
+        assert encoded(NativeMediumEncoder(), memoryview(bytearray(data)), cut=50_000) == expected
+
+
+def test_the_reference_writes_the_begin_of_a_real_archive():
+    content, stream = archive(ARCHIVES[0])
+    encoder = MediumEncoder(max_lazy=17)
+    out = encoder.feed(content[: 1 << 20])
+    assert len(out) > 100_000
+    assert stream.startswith(out)
+
+
+@needs_wheel
+def test_zlib_ng_rebuilds_a_real_archive():
+    content, stream = archive(ARCHIVES[0])
+    assert encoded(NativeMediumEncoder(max_lazy=17), content) == stream
+
+
+@pytest.mark.slow
+@needs_wheel
+def test_zlib_ng_rebuilds_every_real_archive_two_at_once():
+    content = [archive(path) for path in ARCHIVES]
+    results = {}
+
+    def encode(at):
+        results[at] = encoded(NativeMediumEncoder(max_lazy=17), content[at][0]) == content[at][1]
+
+    threads = [threading.Thread(target=encode, args=(at,)) for at in range(len(content))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == dict.fromkeys(range(len(content)), True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ARCHIVES, ids=lambda path: path.name[:16])
+def test_the_reference_rebuilds_a_whole_real_archive(path):
+    content, stream = archive(path)
+    assert encoded(MediumEncoder(max_lazy=17), content) == stream
+
+
+class FakeLibrary:
+    """The real one, but for one function."""
+
+    def __init__(self, name, answer):
+        self._real, self._name, self._answer = nativeng._library(), name, answer
+
+    def __getattr__(self, name):
+        return Function(self._answer) if name == self._name else getattr(self._real, name)
+
+
+class Function:
+    def __init__(self, answer):
+        self._answer = answer
+
+    def __call__(self, *_):
+        return self._answer
+
+
+@pytest.fixture
+def no_cache():
+    nativeng._library.cache_clear()
+    yield
+    nativeng._library.cache_clear()
+
+
+@pytest.mark.usefixtures("no_cache")
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (None, "the wheel zlib-ng is not installed"),
+        (SimpleNamespace(origin=None), "the wheel zlib-ng is not installed"),
+        (SimpleNamespace(origin=__file__), "the wheel zlib-ng offers no zng_deflate to C on "),
+    ],
+)
+def test_where_there_is_no_zlib_ng_it_says_so(monkeypatch, spec, message):
+    monkeypatch.setattr(nativeng, "find_spec", lambda _: spec)
+    assert nativeng.available().startswith(message)
+    with pytest.raises(Unavailable, match=message):
+        NativeMediumEncoder()
+
+
+@pytest.mark.usefixtures("no_cache")
+def test_a_wheel_that_hides_its_functions_is_no_error(monkeypatch):
+    monkeypatch.setattr(nativeng, "find_spec", lambda _: SimpleNamespace(origin="zlib_ng.pyd"))
+    monkeypatch.setattr(nativeng.ctypes, "CDLL", lambda _: object())
+    assert "no attribute 'zng_deflateInit2'" in nativeng.available()
+
+
+@needs_wheel
+@pytest.mark.usefixtures("no_cache")
+def test_a_zlib_ng_of_another_major_version_is_not_used(monkeypatch):
+    other = FakeLibrary("zlibng_version", b"3.0.0")
+    nativeng._library.cache_clear()
+    monkeypatch.setattr(nativeng.ctypes, "CDLL", lambda _: other)
+    assert nativeng.available() == "expected version 2 of zlib-ng in the wheel, found 3.0.0"
+
+
+@needs_wheel
+@pytest.mark.parametrize(
+    ("function", "code", "message"),
+    [
+        ("zng_deflateInit2", -4, "zng_deflateInit2 returned -4, expected 0"),
+        ("zng_deflateTune", -2, "zng_deflateTune returned -2, expected 0"),
+        ("zng_deflate", -2, "zng_deflate returned -2, expected 0"),
+        ("zng_deflate", 0, "zng_deflate neither reads nor writes"),
+        ("zng_deflate", 1, "zng_deflate returned 1, expected 0"),
+        ("zng_deflateEnd", -3, "zng_deflateEnd returned -3, expected 0"),
+    ],
+)
+def test_what_zlib_ng_returns_is_checked(monkeypatch, function, code, message):
+    fake = FakeLibrary(function, code)
+    monkeypatch.setattr(nativeng, "_library", lambda: fake)
+    with pytest.raises(Unavailable, match=message):
+        encoded(NativeMediumEncoder(), b"abc" * 9000)
+
+
+@needs_wheel
+def test_one_that_is_given_up_early_ends_quietly():
+    for _ in range(50):
+        NativeMediumEncoder().feed(noise(70_000))
