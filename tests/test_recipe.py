@@ -4,9 +4,9 @@ import functools
 import json
 
 import pytest
+from bundles import HOST
 from hypothesis import given
 from hypothesis import strategies as st
-from bundles import HOST
 from recompressed import OLD_TAR, RECIPES, TEXT, delta_box, full_box, gzip_of, index_of, joined, sha
 
 from bundler.core.digest import Digest
