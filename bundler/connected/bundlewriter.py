@@ -52,10 +52,17 @@ class Stored:
 def store_all(
     ingredients: Sequence[Ingredient], *, level: str, spool: Path, progress: Progress
 ) -> tuple[Stored, ...]:
-    """Store every ingredient, `SHA256SUMS` first; `spool` takes what is compressed.
+    """Store every ingredient as a member of its own, `SHA256SUMS` first; `spool` takes what is compressed.
 
     Raises `SourceFault` where a file is not what its ingredient says: it changed since it was fetched.
     """
+    return with_sums(store_plain(ingredients, level=level, spool=spool, progress=progress), spool)
+
+
+def store_plain(
+    ingredients: Sequence[Ingredient], *, level: str, spool: Path, progress: Progress
+) -> tuple[Stored, ...]:
+    """Store every ingredient as a member of its own; raises `SourceFault` as `store_all` does."""
     ordered = sorted(ingredients, key=lambda one: (one.size > CHUNK, one.path))
     progress.stage("compress", sum(one.size for one in ordered))
     with ThreadPoolExecutor(_workers(level)) as pool:
@@ -64,14 +71,18 @@ def store_all(
             for number, one in enumerate(ordered)
         ]
         try:
-            stored = [job.result() for job in jobs]
+            return tuple(job.result() for job in jobs)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C waits for two files, not for all
             raise
+
+
+def with_sums(stored: Sequence[Stored], spool: Path) -> tuple[Stored, ...]:
+    """Put `SHA256SUMS` of all of them first."""
     listing = sums(tuple(one.member for one in stored))
     file = spool / SUMS_NAME
     file.write_bytes(listing)
-    member = _measure(SUMS_NAME, read_chunks(file, chunk=BLOCK_SIZE), encoding=IDENTITY)
+    member = measure(SUMS_NAME, read_chunks(file, chunk=BLOCK_SIZE), encoding=IDENTITY)
     return (Stored(member=member, artifact=None, file=file), *stored)
 
 
@@ -85,10 +96,10 @@ def _store(one: Ingredient, level: int, spool: Path, progress: Progress) -> Stor
     if _shrinks(one.source, one.size):
         name, file, encoding = f"payload/{one.path}.zst", spool, ZSTD
         digest = _compress(one, level, file, progress)
-        member = _measure(name, read_chunks(file, chunk=BLOCK_SIZE), encoding=encoding)
+        member = measure(name, read_chunks(file, chunk=BLOCK_SIZE), encoding=encoding)
     else:
         name, file, encoding = f"payload/{one.path}", one.source, IDENTITY
-        member = _measure(name, _watched(read_chunks(file, chunk=BLOCK_SIZE), progress), encoding=encoding)
+        member = measure(name, _watched(read_chunks(file, chunk=BLOCK_SIZE), progress), encoding=encoding)
         digest = member.sha256
     if digest != one.sha256:
         raise SourceFault(
@@ -141,7 +152,8 @@ def _watched(chunks: Iterator[bytes], progress: Progress) -> Iterator[bytes]:
         progress.advance(len(data))
 
 
-def _measure(path: str, blocks: Iterator[bytes], *, encoding: str) -> Member:
+def measure(path: str, blocks: Iterator[bytes], *, encoding: str) -> Member:
+    """Return the member that the blocks are, with the digest of each and of all."""
     whole, digests, size = hashlib.sha256(), [], 0
     for block in blocks:
         whole.update(block)

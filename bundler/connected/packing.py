@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundler import __version__
-from bundler.connected.bundlewriter import Ingredient, Stored, container, store_all, write_to
+from bundler.connected.bundlewriter import container, store_plain, with_sums, write_to
+from bundler.connected.recompress import recompress
 from bundler.core.digest import Digest
 from bundler.core.durable import host_faults, whole_file
 from bundler.core.index import MAX_INDEX_BYTES, Index
@@ -23,8 +24,11 @@ from bundler.errors import UsageFault
 from bundler.signing.trust import NAMESPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from bundler.connected.bundlewriter import Ingredient, Stored
+    from bundler.connected.recompress import Share
+    from bundler.core.index import Artifact
     from bundler.core.platforms import Platform
     from bundler.core.progress import Progress
     from bundler.signing.signer import SigningKey
@@ -53,6 +57,8 @@ class Packed:
     index: Index
     index_sha256: str
     seconds: tuple[tuple[str, float], ...]
+    shares: Mapping[str, Share]
+    recognised: str
 
 
 def packing_time() -> datetime:
@@ -140,9 +146,11 @@ def pack(
     with host_faults(above):
         spool = tempfile.TemporaryDirectory(prefix=".uv-bundler-", dir=above)
     with spool as folder, host_faults(path):
-        stored = store_all(ingredients, level=level, spool=Path(folder), progress=progress)
+        made = recompress(ingredients, level=level, spool=Path(folder), progress=progress)
+        plain = store_plain(made.left, level=level, spool=Path(folder), progress=progress)
+        stored = with_sums([*plain, *made.stored], Path(folder))
         compressed = time.monotonic()
-        index = _index(marked, stored)
+        index = _index(marked, stored, made.artifacts)
         raw = index.to_bytes()
         if len(raw) > MAX_INDEX_BYTES:
             raise UsageFault(
@@ -161,7 +169,13 @@ def pack(
         size=size,
         index=index,
         index_sha256=str(Digest.of(raw)),
-        seconds=(("compress", compressed - begun), ("write", time.monotonic() - compressed)),
+        seconds=(
+            *made.seconds,
+            ("store", compressed - begun - sum(spent for _, spent in made.seconds)),
+            ("write", time.monotonic() - compressed),
+        ),
+        shares=made.shares,
+        recognised=made.recognised,
     )
 
 
@@ -172,7 +186,7 @@ def _to_stdout(chunks: Iterator[bytes]) -> int:
     return size
 
 
-def _index(marked: Label, stored: Sequence[Stored]) -> Index:
+def _index(marked: Label, stored: Sequence[Stored], rebuilt: Sequence[Artifact]) -> Index:
     return Index(
         name=marked.name,
         release=marked.release,
@@ -182,26 +196,31 @@ def _index(marked: Label, stored: Sequence[Stored]) -> Index:
         tool=f"uv-bundler {__version__}",
         uv=marked.uv,
         platforms=marked.platforms,
-        artifacts=tuple(one.artifact for one in stored if one.artifact),
+        artifacts=(*(one.artifact for one in stored if one.artifact), *rebuilt),
         members=tuple(one.member for one in stored),
     )
 
 
 def table(packed: Packed) -> list[str]:
-    """Return a line per artifact: what it was, what it takes, how it is stored; then the totals."""
+    """Return a line per artifact: what it was, what it takes, how it is stored; then the totals.
+
+    What several artifacts share is counted to the oldest one that has it, and of a stream by bytes of content.
+    """
     from bundler.core.text import duration, size
 
     members = {one.path: one for one in packed.index.members}
     lines = []
     for one in packed.index.artifacts:
-        member = members[one.member]
-        ratio = member.size / one.size if one.size else 1
-        what = one.key or one.path
+        share = packed.shares.get(one.path)
+        stored = members[one.member].size if one.member else share.stored if share else 0
+        how = share.how if share else members[one.member].encoding if one.member else ""
+        ratio = stored / one.size if one.size else 1
         lines.append(
-            f"{size(one.size):>11} -> {size(member.size):>11}  {ratio:4.2f}  {member.encoding:<8} {what}"
+            f"{size(one.size):>11} -> {size(stored):>11}  {ratio:4.2f}  {one.key or one.path}  {how}"
         )
     content = sum(one.size for one in packed.index.artifacts)
     times = ", ".join(f"{what} {duration(seconds)}" for what, seconds in packed.seconds)
     ratio = packed.size / max(1, content)
+    lines.append(packed.recognised)
     lines.append(f"{size(content):>11} -> {size(packed.size):>11}  {ratio:4.2f}  in all; {times}")
     return lines

@@ -40,6 +40,7 @@ class Packed(NamedTuple):
     name: str
     encoder: str | None
     sha256: bytes
+    begins: bytes
 
 
 Proof = tuple[bytes, str]  # the sha256 of a content, and the encoder that gives the body beside it
@@ -77,7 +78,7 @@ def cut_zip(
             place = spool.tell()
             spool.write(content)
         digest = hashlib.sha256(content).digest()
-        parts.append(Packed(offset, length, place, len(content), name, encoder, digest))
+        parts.append(Packed(offset, length, place, len(content), name, encoder, digest, content[:8]))
         at = offset + length
     if not any(isinstance(one, Packed) and one.encoder for one in parts):
         spool.seek(begin)

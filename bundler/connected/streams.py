@@ -1,0 +1,206 @@
+"""Lay out streams: which content goes where, each once, neighbours side by side (FORMAT.md §14, "Streams").
+
+The order decides what the window of the compressor sees: paths without their version numbers first, so that
+one file of ten patch releases lies ten times in a row, and the interpreter beside its library, which has the
+same code.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from bundler.connected import streamtar, tarparts
+from bundler.connected.pieces import TEXT, UV, Cut, Encoded, Found, Piece
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import BinaryIO
+
+COMMON: Final = "common"
+_VERSION = re.compile(r"\d+(?:\.\d+)+|(?<=python)-?3\d\d?")
+_PROGRAM = re.compile(r"(?:lib)?pythonX?t?(?:\.so.*|\.dylib|\.exe|\.dll|\.a)?")
+_SUFFIX = re.compile(r"\.(?:tar\.gz|tgz|tar|gz|zip)$")
+_KINDS: Final = {
+    tarparts.FILE: streamtar.FILE,
+    tarparts.LINK: streamtar.LINK,
+    tarparts.SYMLINK: streamtar.SYMLINK,
+    tarparts.FOLDER: streamtar.FOLDER,
+}
+
+
+class Place(NamedTuple):
+    """Where a content lies: the path of a stream's member, and the offset in what that decodes to."""
+
+    stream: str
+    offset: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Content:
+    """A content, once: a view that has it, the path that stock tools give it, and who needs it."""
+
+    owner: Cut
+    piece: Found
+    path: str
+    mode: int
+    groups: set[str]
+    others: list[tuple[str, str]] = field(default_factory=list)  # group and path of the further names
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A stream as it is written: the member's path, its file, its bytes, and whose contents they are."""
+
+    path: str
+    file: Path
+    size: int
+    shares: dict[str, int]  # bytes by the path of the artifact that had the content first
+
+
+class Layout:
+    """All contents of a bundle; its artifacts are ordered by their versions, however they are given."""
+
+    def __init__(self, cuts: Iterable[Cut]) -> None:
+        self.cuts = sorted(cuts, key=lambda one: (version_of(one), one.ingredient.path))
+        self._contents: dict[tuple[str, bytes], Content] = {}
+        self._bare: dict[str, list[bytes]] = {}  # by group: entries without content
+        self._taken: set[str] = set()
+        for one in self.cuts:
+            self._add(one)
+
+    def place(self, piece: Found) -> Place:
+        """Return where a content was written."""
+        place = self._contents[piece.kind, piece.sha256].place
+        if place is None:
+            raise AssertionError
+        return place
+
+    def write(self, folder: Path) -> list[Stream]:
+        """Write the streams into `folder`, those of `common` first, and note where each content lies."""
+        streams: dict[tuple[str, str], list[Content]] = {}
+        links: dict[tuple[str, str], list[bytes]] = {}
+        for (kind, _), one in self._contents.items():
+            home = _home(one.groups)
+            streams.setdefault((home, kind), []).append(one)
+            for group, path in one.others:
+                if home != group or group != COMMON:
+                    links.setdefault((group, kind), []).append(
+                        streamtar.headers(path, streamtar.LINK, mode=one.mode, target=one.path)
+                    )
+        for group, bare in self._bare.items():
+            links.setdefault((group, TEXT), []).extend(bare)
+        names = sorted(streams.keys() | links.keys(), key=lambda name: (name[0] != COMMON, name))
+        return [_write(name, streams.get(name, []), links.get(name, []), folder) for name in names]
+
+    def _add(self, one: Cut) -> None:
+        group = group_of(one)
+        root = _SUFFIX.sub("", Path(one.ingredient.path).name)
+        tree = {}
+        for piece in _found(one.pieces):
+            path = self._free(piece.name if piece.kind == UV else _below(root, piece.name))
+            tree[piece.name] = path
+            known = self._contents.get((piece.kind, piece.sha256))
+            if known is None:
+                self._contents[piece.kind, piece.sha256] = Content(
+                    owner=one, piece=piece, path=path, mode=piece.mode & 0o777, groups={group}
+                )
+            else:
+                known.groups.add(group)
+                known.mode |= piece.mode & 0o777
+                known.others.append((group, path))
+        for entry in sorted(
+            one.extra, key=lambda entry: list(_KINDS).index(entry.kind) if entry.kind in _KINDS else 9
+        ):
+            if entry.kind not in _KINDS or not entry.name.strip("./"):
+                continue
+            target = entry.target
+            if entry.kind == tarparts.LINK:
+                target = tree.get(target) or _below(root, target)
+            mode = entry.mode | (0o700 if entry.kind == tarparts.FOLDER else 0)
+            path = (
+                self._free(_below(root, entry.name))
+                if entry.kind != tarparts.FOLDER
+                else _below(root, entry.name)
+            )
+            self._bare.setdefault(group, []).append(
+                streamtar.headers(path, _KINDS[entry.kind], mode=mode, mtime=entry.mtime, target=target)
+            )
+
+    def _free(self, path: str) -> str:
+        """Return the path, or one like it where an archive has two entries of one name."""
+        free, number = path, 1
+        while free in self._taken:
+            number += 1
+            free = f"{path}~{number}"
+        self._taken.add(free)
+        return free
+
+
+def group_of(one: Cut) -> str:
+    """Return the group of what only this ingredient needs."""
+    return str(one.ingredient.platform or COMMON)
+
+
+def version_of(one: Cut) -> list[int]:
+    """Return the numbers in the file's name, which order neighbours: the version, then the build."""
+    return [int(number) for number in re.findall(r"\d{1,18}", Path(one.ingredient.path).name)]
+
+
+def _home(groups: set[str]) -> str:
+    return COMMON if len(groups) > 1 else min(groups)
+
+
+def _below(root: str, name: str) -> str:
+    """Return the path below the archive's folder; what would lead out of it is bent into it."""
+    parts = [part if part != ".." else "_" for part in name.split("/") if part not in ("", ".")]
+    return "/".join([root, *parts])
+
+
+def _found(pieces: Sequence[Piece]) -> Iterator[Found]:
+    for piece in pieces:
+        if isinstance(piece, Encoded):
+            yield from _found(piece.pieces)
+        elif isinstance(piece, Found):
+            yield piece
+
+
+def _order(one: Content) -> tuple[str, list[int], str]:
+    plain = _VERSION.sub("X", one.piece.name)
+    if _PROGRAM.fullmatch(plain.rpartition("/")[2]):
+        plain = ""
+    return plain, version_of(one.owner), one.path
+
+
+def _write(name: tuple[str, str], contents: list[Content], links: list[bytes], folder: Path) -> Stream:
+    group, kind = name
+    path = f"payload/{group}/{kind}.tar.zst"
+    file = folder / f"{group}-{kind}.tar"
+    shares: dict[str, int] = {}
+    with file.open("wb", buffering=1 << 20) as out:
+        at = 0
+        for one in sorted(contents, key=_order):
+            piece = one.piece
+            begin = at
+            at += out.write(
+                streamtar.headers(
+                    one.path, streamtar.FILE, size=piece.length, mode=one.mode, mtime=piece.mtime
+                )
+            )
+            one.place = Place(path, at)
+            at += _copy(one, out)
+            at += out.write(streamtar.padding(piece.length))
+            owner = one.owner.ingredient.path
+            shares[owner] = shares.get(owner, 0) + at - begin
+        for link in links:
+            at += out.write(link)
+        at += out.write(streamtar.END)
+    return Stream(path=path, file=file, size=at, shares=shares)
+
+
+def _copy(one: Content, out: BinaryIO) -> int:
+    piece = one.piece
+    return out.write(one.owner.views[piece.view][piece.offset : piece.offset + piece.length])
