@@ -74,13 +74,19 @@ class MinizEncoder:
         return b"".join(found)
 
     def _parse(self, stop: int, end: int) -> int:
-        """Turn input into tokens until the block may be full, or `stop`; return the bytes that miniz had ahead then."""
-        at, data, tokens, longest, lazy = self._at, self._chains.data, self._tokens, self._chains.longest, self._lazy
+        """Encode until the block may be full, or until `stop`; return how many bytes were read ahead then."""
+        at, data, tokens, longest, lazy = (
+            self._at,
+            self._chains.data,
+            self._tokens,
+            self._chains.longest,
+            self._lazy,
+        )
         (far, saved), matches = self._saved, 0
         check = at + self._spare()
         ahead = 0
         while at < check and at < stop:
-            ahead = end - at if end - at < LONGEST else LONGEST
+            ahead = min(LONGEST, end - at)
             distance, length = longest(at, saved or 2, ahead)
             if (length == 3 and distance >= _FAR) or distance == at % WINDOW:  # the latter is a slip of miniz
                 distance = length = 0
@@ -105,7 +111,7 @@ class MinizEncoder:
         return ahead
 
     def _code_bytes(self) -> int:
-        """Return how full miniz's buffer is: a byte for a literal, three for a match, and one for every eight of both."""
+        """Return how full the buffer of miniz is: 1 byte for a literal, 3 for a match, 1 for eight of both."""
         return 1 + len(self._tokens) + 2 * self._matches + len(self._tokens) // 8
 
     def _full(self, size: int) -> bool:
@@ -115,8 +121,8 @@ class MinizEncoder:
     def _spare(self) -> int:
         """Return a number of bytes that can surely be encoded before the block is full, 1 at least.
 
-        A byte of input makes 9/8 bytes of codes at the most, a few at the edges left aside. So codes that count 115/128
-        catch up with the content by 1 byte in 93 at the most.
+        A byte of input makes 9/8 bytes of codes at the most, a few at the edges left aside. So codes, of
+        which miniz counts 115/128, catch up with the content by 1 byte in 93 at the most.
         """
         codes, size = self._code_bytes(), self._at - self._block
         room = (_CODES - codes) * 8 // 9

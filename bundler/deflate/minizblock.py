@@ -2,7 +2,7 @@
 
 Ported from `miniz_oxide` 0.7 and 0.8 (`deflate/core.rs`: MIT, Zlib or Apache-2.0 licence, Frommi and
 contributors), which was ported from `miniz.c` (MIT licence, Rich Geldreich, RAD Game Tools, Valve).
-The order of ties, the shape of a code that was too long and the runs in a header are theirs: each changes bytes.
+The order of ties, the way a code is shortened and the runs in a header are theirs, as each changes bytes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class BlockWriter:
         self._bits, self._held = 0, 0  # fewer than 8 bits that wait for their byte, and how many
 
     def write(self, tokens: list[int], size: int, *, last: bool, raw: bytes | None) -> bytes:
-        """Return the whole bytes that a block of `size` bytes of content adds; all of them, where it is the last.
+        """Return the bytes that a block of `size` bytes of content completes; all of them, if it is the last.
 
         `raw` is the content, or None where the window of the encoder has lost some of it.
         """
@@ -163,7 +163,9 @@ def _runs(sizes: Sequence[int]) -> Iterable[tuple[int, int, int]]:
 
 def code_sizes(counts: Sequence[int], limit: int) -> list[int]:
     """Return the size in bits of each symbol's code, at most `limit`; 0 for a symbol that does not occur."""
-    used = sorted((s for s, count in enumerate(counts) if count), key=counts.__getitem__)  # stable, as a radix sort
+    used = sorted(
+        (s for s, count in enumerate(counts) if count), key=counts.__getitem__
+    )  # stable, as a radix sort
     depths = _depths([counts[symbol] for symbol in used])
     per_size = [0] * (max(limit, *depths, 1) + 1)
     for depth in depths:

@@ -76,7 +76,7 @@ class Chains:
         self._before = [position - count for position in self._before[count:]]
         self._heads = [position - count for position in self._heads]
 
-    def longest(self, at: int, length: int, ahead: int) -> tuple[int, int]:
+    def longest(self, at: int, length: int, ahead: int) -> tuple[int, int]:  # noqa: C901, PLR0912  # a call for each link would take longer than the link
         """Return distance and length of the match at `at` that miniz finds, of at most `ahead` bytes.
 
         It is longer than `length`, which is 2 at least; or there is none: then return (0, `length`).
