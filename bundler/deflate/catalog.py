@@ -26,18 +26,30 @@ class Encoder(Protocol):
 
 
 class _Zlib:
-    """Python's own zlib, whichever that is."""
+    """Python's own zlib, whichever that is, fed as if all content came in one call.
+
+    zlib moves its window a byte earlier where a piece of input ended at just the wrong place, and then misses
+    a match at its longest distance. Pieces that are a multiple of the window never end there.
+    """
 
     def __init__(self, *, level: int, mem_level: int) -> None:
         self._state = zlib.compressobj(level, zlib.DEFLATED, -15, mem_level)
+        self._rest = bytearray()
 
     def feed(self, data: bytes) -> bytes:
-        return self._state.compress(data)
+        self._rest += data
+        whole = len(self._rest) & -_WINDOW
+        if not whole:
+            return b""
+        out = self._state.compress(bytes(self._rest[:whole]))
+        del self._rest[:whole]
+        return out
 
     def finish(self) -> bytes:
-        return self._state.flush()
+        return self._state.compress(bytes(self._rest)) + self._state.flush()
 
 
+_WINDOW: Final = 32 << 10  # bytes
 ZLIB_NAMES: Final = tuple(f"zlib-{level}-{memory}" for memory in (8, 9) for level in range(1, 10))
 MEDIUM_NAMES: Final = ("medium-16", "medium-17")
 NAMES: Final = ("miniz-6", *MEDIUM_NAMES, *ZLIB_NAMES)
