@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from bundler.connected.bundlewriter import Ingredient
     from bundler.connected.tarparts import Entry
+    from bundler.core.digest import Digest
 
 TEXT, CODE, UV = "text", "code", "uv"
 _MACH = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")  # 64 bits, 32 bits, both in one
@@ -37,6 +38,14 @@ class Found(NamedTuple):
     mtime: int
 
 
+class Held(NamedTuple):
+    """Bytes of the content that a host has of an earlier artifact (FORMAT.md §15)."""
+
+    source: Digest
+    offset: int
+    length: int
+
+
 class Encoded(NamedTuple):
     """What the pieces yield, as a raw deflate stream."""
 
@@ -44,7 +53,7 @@ class Encoded(NamedTuple):
     pieces: list[Piece]
 
 
-Piece = Raw | Found | Encoded
+Piece = Raw | Found | Held | Encoded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bundler.connected.pieces import Encoded, Raw
+from bundler.connected.pieces import Encoded, Held, Raw
 from bundler.connected.streams import group_of
 from bundler.core.program import Copy, Encode, End, Step, dump_program
 from bundler.core.recipe import MAX_PROGRAM_BYTES, MAX_SOURCES, Recipe
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bundler.connected.pieces import Cut, Piece
     from bundler.connected.streams import Layout, Stream
+    from bundler.core.recipe import Source
 
 MAX_ENCODED: Final = (
     1100  # bytes that a program encodes for each byte of the artifact; deflate packs 1032 in one
@@ -91,7 +92,7 @@ class _Program:
     def __init__(self, one: Cut, layout: Layout, own: str, out: BinaryIO) -> None:
         self._cut, self._layout, self._own, self._out = one, layout, own, out
         self.steps: list[Step] = []
-        self.sources: dict[str, int] = {}
+        self.sources: dict[Source, int] = {}
         self.encoders: dict[str, int] = {}
         self.encoded = 0
 
@@ -109,13 +110,16 @@ class _Program:
                 self._out.write(data)
                 self._copy(self._own, at, len(data))
                 self.encoded += depth * len(data)
+            elif isinstance(piece, Held):
+                self._copy(piece.source, piece.offset, piece.length)
+                self.encoded += depth * piece.length
             else:
                 place = self._layout.place(piece)
                 length = piece.length + piece.padding
                 self._copy(place.stream, place.offset, length)
                 self.encoded += depth * length
 
-    def _copy(self, source: str, offset: int, length: int) -> None:
+    def _copy(self, source: Source, offset: int, length: int) -> None:
         number = self.sources.setdefault(source, len(self.sources))
         last = self.steps[-1] if self.steps else None
         if isinstance(last, Copy) and last.source == number and last.offset + last.length == offset:

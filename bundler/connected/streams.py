@@ -16,8 +16,10 @@ from bundler.connected import streamtar, tarparts
 from bundler.connected.pieces import TEXT, UV, Cut, Encoded, Found, Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import BinaryIO
+
+    from bundler.core.recipe import Range
 
 COMMON: Final = "common"
 _VERSION = re.compile(r"\d+(?:\.\d+)+|(?<=python)-?3\d\d?")
@@ -51,6 +53,13 @@ class Content:
     place: Place | None = None
 
 
+class Slab(NamedTuple):
+    """Contents of one stream, in order, and what stands before them for the compressor."""
+
+    contents: Sequence[Content]
+    prefix: tuple[Range, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
     """A stream as it is written: the member's path, its file, its bytes, and whose contents they are."""
@@ -59,12 +68,24 @@ class Stream:
     file: Path
     size: int
     shares: dict[str, int]  # bytes by the path of the artifact that had the content first
+    prefix: tuple[Range, ...] = ()
 
 
 class Layout:
-    """All contents of a bundle; its artifacts are ordered by their versions, however they are given."""
+    """All contents of a bundle; its artifacts are ordered by their versions, however they are given.
 
-    def __init__(self, cuts: Iterable[Cut]) -> None:
+    `slabs` cuts what one group has of one kind into streams. Without `trees` streams have contents alone, no
+    links and no folders: stock tools find no usable trees in them.
+    """
+
+    def __init__(
+        self,
+        cuts: Iterable[Cut],
+        *,
+        slabs: Callable[[Sequence[Content]], Sequence[Slab]] = lambda contents: [Slab(contents)],
+        trees: bool = True,
+    ) -> None:
+        self._slabs, self._trees = slabs, trees
         self.cuts = sorted(cuts, key=lambda one: (version_of(one), one.ingredient.path))
         self._contents: dict[tuple[str, bytes], Content] = {}
         self._bare: dict[str, list[bytes]] = {}  # by group: entries without content
@@ -93,8 +114,13 @@ class Layout:
                     )
         for group, bare in self._bare.items():
             links.setdefault((group, TEXT), []).extend(bare)
-        names = sorted(streams.keys() | links.keys(), key=lambda name: (name[0] != COMMON, name))
-        return [_write(name, streams.get(name, []), links.get(name, []), folder) for name in names]
+        if not self._trees:
+            links = {}
+        written = []
+        for name in sorted(streams.keys() | links.keys(), key=lambda name: (name[0] != COMMON, name)):
+            for number, slab in enumerate(self._slabs(sorted(streams.get(name, []), key=_order))):
+                written.append(_write(name, number, slab, [] if number else links.get(name, []), folder))
+        return written
 
     def _add(self, one: Cut) -> None:
         group = group_of(one)
@@ -154,6 +180,11 @@ def _home(groups: set[str]) -> str:
     return COMMON if len(groups) > 1 else min(groups)
 
 
+def without_versions(name: str) -> str:
+    """Return a path with X for the numbers of versions in it: what is the same file of other releases."""
+    return _VERSION.sub("X", name)
+
+
 def _below(root: str, name: str) -> str:
     """Return the path below the archive's folder; what would lead out of it is bent into it."""
     parts = [part if part != ".." else "_" for part in name.split("/") if part not in ("", ".")]
@@ -169,20 +200,22 @@ def _found(pieces: Sequence[Piece]) -> Iterator[Found]:
 
 
 def _order(one: Content) -> tuple[str, list[int], str]:
-    plain = _VERSION.sub("X", one.piece.name)
+    plain = without_versions(one.piece.name)
     if _PROGRAM.fullmatch(plain.rpartition("/")[2]):
         plain = ""
     return plain, version_of(one.owner), one.path
 
 
-def _write(name: tuple[str, str], contents: list[Content], links: list[bytes], folder: Path) -> Stream:
+def _write(name: tuple[str, str], number: int, slab: Slab, links: list[bytes], folder: Path) -> Stream:
     group, kind = name
+    if number:
+        kind = f"{kind}.{number + 1}"
     path = f"payload/{group}/{kind}.tar.zst"
     file = folder / f"{group}-{kind}.tar"
     shares: dict[str, int] = {}
     with file.open("wb", buffering=1 << 20) as out:
         at = 0
-        for one in sorted(contents, key=_order):
+        for one in slab.contents:
             piece = one.piece
             begin = at
             at += out.write(
@@ -198,7 +231,7 @@ def _write(name: tuple[str, str], contents: list[Content], links: list[bytes], f
         for link in links:
             at += out.write(link)
         at += out.write(streamtar.END)
-    return Stream(path=path, file=file, size=at, shares=shares)
+    return Stream(path=path, file=file, size=at, shares=shares, prefix=slab.prefix)
 
 
 def _copy(one: Content, out: BinaryIO) -> int:
