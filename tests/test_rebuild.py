@@ -1,0 +1,354 @@
+import hashlib
+import threading
+import time
+import tracemalloc
+from dataclasses import replace
+
+import pytest
+from recompressed import Deflated, Literal, encoded, gzip_of, joined, tar_of, with_wheel
+
+from bundler.core.digest import Digest
+from bundler.core.index import Artifact
+from bundler.core.program import Copy, Encode, End, dump_program
+from bundler.core.progress import Silent
+from bundler.core.recipe import Recipe
+from bundler.deflate import catalog
+from bundler.errors import DamagedFault
+from bundler.offline import rebuild as module
+from bundler.offline.rebuild import Differs, rebuild, slow_encoders
+from bundler.offline.rebuilder import Rebuilder
+from bundler.offline.spool import Spool
+from bundler.offline.staging import Staging
+
+TAR = tar_of(a_py=b"import os\n" * 500, b_txt=b"text " * 300)
+REPACK = "the packer signed a bundle that is not whole: have it packed again"
+
+
+@pytest.fixture
+def spool(tmp_path):
+    with Spool(tmp_path / "0") as one:
+        yield one
+
+
+def described(data, recipe, *, path="mirror/a.tar.gz"):
+    return Artifact(path=path, size=len(data), sha256=Digest.of(data), role="archive", recipe=recipe)
+
+
+def put(spool, steps, *contents, encoders=(), program=None, member="programs"):
+    """Put a program and what it copies from into the spool; return the recipe."""
+    program = dump_program(steps, sources=len(contents)) if program is None else program
+    spool.add(member, [b"before", program, b"after"])
+    for number, content in enumerate(contents):
+        spool.add(f"{member}/{number}", [content])
+    sources = tuple(f"{member}/{number}" for number in range(len(contents)))
+    return Recipe(member=member, offset=6, length=len(program), sources=sources, encoders=tuple(encoders))
+
+
+def recipe_of(spool, parts, **options):
+    """Return a recipe for what the parts yield."""
+    contents, encoders = [], []
+
+    def steps(parts):
+        for part in parts:
+            if isinstance(part, Deflated):
+                encoders.append(part.encoder) if part.encoder not in encoders else None
+                yield Encode(encoders.index(part.encoder))
+                yield from steps(part.parts)
+                yield End()
+            else:
+                contents.append(part.data if isinstance(part, Literal) else part)
+                yield Copy(len(contents) - 1, 0, len(contents[-1]))
+
+    found = list(steps(parts))
+    return put(spool, found, *contents, encoders=encoders, **options)
+
+
+def run(artifact, spool, *, check=lambda: None, **options):
+    out = []
+    rebuild(artifact, artifact.recipe, spool, write=out.append, check=check, **options)
+    return b"".join(out)
+
+
+@pytest.mark.parametrize("trust_native", [True, False])
+@pytest.mark.parametrize("encoder", ["zlib-6-8", "zlib-1-9", "zlib-9-8", "miniz-6", "medium-17", "medium-16"])
+def test_the_exact_bytes_come_back_by_every_kind_of_encoder(spool, encoder, trust_native):
+    parts = gzip_of(TAR, encoder=encoder)
+    artifact = described(joined(parts), recipe_of(spool, parts))
+    assert run(artifact, spool, trust_native=trust_native) == joined(parts)
+
+
+def test_a_wheel_within_an_archive_comes_back(spool):
+    parts = gzip_of(*with_wheel(TAR))
+    artifact = described(joined(parts), recipe_of(spool, parts))
+    assert run(artifact, spool) == joined(parts)
+
+
+def test_copies_alone_come_back(spool):
+    steps = [Copy(0, 5, 3), Copy(0, 0, 2), Copy(1, 0, 1), Copy(0, 9, 1)]
+    assert run(described(b"56701a9", put(spool, steps, b"0123456789", b"a")), spool) == b"56701a9"
+
+
+def test_an_empty_stream_comes_back(spool):
+    steps = [Encode(0), End()]
+    assert run(described(b"\x03\x00", put(spool, steps, encoders=["zlib-6-8"])), spool) == b"\x03\x00"
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [(b"01234", b"012345"), (b"0123456", b"012345"), (b"012349", b"012345"), (b"", b"012345")],
+)
+def test_other_bytes_than_the_index_says_are_refused(spool, said, found):
+    artifact = described(said, put(spool, [Copy(0, 0, 6)], b"0123456789"))
+    with pytest.raises(DamagedFault) as caught:
+        run(artifact, spool)
+    assert str(caught.value) == (
+        f"mirror/a.tar.gz: rebuilt as {len(found)} bytes with sha256 {hashlib.sha256(found).hexdigest()}, "
+        f"expected {len(said)} with {hashlib.sha256(said).hexdigest()}"
+    )
+    assert caught.value.hint == REPACK
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        (b"\x01\x00\x0b\x00", "byte 0: expected a range of the 10 bytes of source 0, found 11 bytes at 0"),
+        (b"\x01\x00\x01", "byte 3: expected a number, found the end"),
+        (b"\x02\x00\x00", "byte 0: expected one of 0 encoders, found number 0"),
+        (b"\x00x", "byte 1: expected the end of the program, found 1 bytes more"),
+    ],
+)
+def test_a_program_that_is_none_is_refused(spool, program, message):
+    with pytest.raises(DamagedFault) as caught:
+        run(described(b"0", put(spool, (), b"0123456789", program=program)), spool)
+    assert str(caught.value) == f"mirror/a.tar.gz: its recipe: {message}"
+    assert caught.value.hint == REPACK
+
+
+def test_too_many_bytes_stop_at_once(spool):
+    steps = [Copy(0, 0, 1 << 20)] * 1000
+    written, artifact = [], described(b"short", put(spool, steps, bytes(1 << 20)))
+    with pytest.raises(DamagedFault, match="rebuilt as 262144 bytes with sha256 .*, expected 5 with "):
+        rebuild(artifact, artifact.recipe, spool, write=written.append, check=lambda: None)
+    assert len(written) == 1
+
+
+BOMBS = {
+    "zeros": [Encode(0), *[Copy(0, 0, 1 << 20)] * 5000, End()],
+    "zeros in each other": [Encode(0), Encode(0), *[Copy(0, 0, 1 << 20)] * 5000, End(), End()],
+    "streams of zeros": [Encode(0), *[Encode(0), Copy(0, 0, 1 << 20), End()] * 5000, End()],
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_bomb_for_encoders_stops_at_its_budget(spool, kind):
+    """5000 MiB of zeros would take half a minute."""
+    artifact = described(b"x" * 1000, put(spool, BOMBS[kind], bytes(1 << 20), encoders=["zlib-6-8"]))
+    begun = time.process_time()
+    tracemalloc.start()
+    try:
+        with pytest.raises(DamagedFault) as caught:
+            run(artifact, spool)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert str(caught.value) == (
+        f"mirror/a.tar.gz: its recipe: expected at most {(1 << 20) + 1_100_000} bytes put into encoders, found more"
+    )
+    assert peak < 8 << 20
+    assert time.process_time() - begun < 2
+
+
+def test_what_shrinks_the_most_is_within_the_budget(spool):
+    zeros = bytes(20 << 20)
+    parts = gzip_of(zeros)
+    artifact = described(joined(parts), recipe_of(spool, parts))
+    assert len(joined(parts)) < len(zeros) / 1000
+    assert run(artifact, spool) == joined(parts)
+
+
+class Changed:
+    """A native encoder that sings its canary, and encodes other content at another level."""
+
+    def __init__(self, name):
+        self._data, self._name = bytearray(), name
+
+    def feed(self, data):
+        self._data += data
+        return b""
+
+    def finish(self):
+        canary = catalog.canary()
+        return encoded(self._name if self._data == canary else "zlib-1-8", bytes(self._data))
+
+
+class Failing(Changed):
+    """A native encoder that sings its canary, and fails with other content."""
+
+    def finish(self):
+        if self._data != catalog.canary():
+            raise RuntimeError("out of order")
+        return super().finish()
+
+
+def installed(monkeypatch, singer, name="zlib-6-8"):
+    """Let `singer` be what is installed for this name."""
+    encoded(name, catalog.canary())
+    encoded(name, TAR)  # by what is really there
+    catalog._shortcut.cache_clear()
+    real = catalog._maker
+    monkeypatch.setattr(catalog, "_maker", lambda one: (lambda: singer(one)) if one == name else real(one))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered():
+    yield
+    catalog._shortcut.cache_clear()
+
+
+@pytest.mark.parametrize("singer", [Changed, Failing])
+def test_a_native_encoder_that_drifted_beyond_the_canary_is_told_from_a_damaged_bundle(
+    spool, singer, monkeypatch
+):
+    parts = gzip_of(TAR)
+    artifact = described(joined(parts), recipe_of(spool, parts))
+    installed(monkeypatch, singer)
+    assert catalog.native("zlib-6-8")
+    with pytest.raises(Differs):
+        run(artifact, spool)
+    assert run(artifact, spool, trust_native=False) == joined(parts)
+
+
+def test_a_lack_of_memory_is_no_difference(spool, monkeypatch):
+    class Starving(Failing):
+        def finish(self):
+            if self._data != catalog.canary():
+                raise MemoryError
+            return super().finish()
+
+    parts = gzip_of(TAR)
+    artifact = described(joined(parts), recipe_of(spool, parts))
+    installed(monkeypatch, Starving)
+    with pytest.raises(MemoryError):
+        run(artifact, spool)
+
+
+def test_whoever_checks_may_stop_it(spool):
+    class Enough(Exception):
+        pass
+
+    left = [3]
+
+    def check():
+        left[0] -= 1
+        if not left[0]:
+            raise Enough
+
+    artifact = described(b"0" * 9, put(spool, [Copy(0, 0, 1)] * 9, b"0"))
+    with pytest.raises(Enough):
+        run(artifact, spool, check=check)
+
+
+def test_encoders_without_a_shortcut_are_told_with_the_reason(spool, monkeypatch):
+    parts = gzip_of(TAR)
+    artifact = described(joined(parts), recipe_of(spool, parts))
+    plain = Artifact(path="a", size=0, sha256=Digest.of(b""), role="uv", member="payload/a")
+    assert slow_encoders([artifact, plain]) == {}
+    monkeypatch.setattr(module.catalog, "why_not_native", lambda name: f"no {name} here")
+    assert slow_encoders([artifact, plain]) == {"zlib-6-8": "no zlib-6-8 here"}
+
+
+class Told(Silent):
+    def __init__(self):
+        self.notes, self.advanced = [], 0
+
+    def note(self, line):
+        self.notes.append(line)
+
+    def advance(self, count):
+        self.advanced += count
+
+
+def several(spool, count):
+    found = []
+    for number in range(count):
+        parts = gzip_of(b"content %d " % number * 2000)
+        recipe = recipe_of(spool, parts, member=f"m{number}")
+        found.append((described(joined(parts), recipe, path=f"mirror/{number}.tar.gz"), joined(parts)))
+    return found
+
+
+def test_many_are_rebuilt_at_once_each_when_its_last_content_came(spool, tmp_path):
+    made, progress = several(spool, 12), Told()
+    with Staging(tmp_path / "1") as staging:
+        with Rebuilder(
+            [one for one, _ in made], spool=spool, staging=staging, progress=progress
+        ) as rebuilder:
+            for one, _ in made:
+                for source in one.recipe.sources:
+                    rebuilder.start(source)
+                assert not (tmp_path / "1" / one.path).exists()
+                rebuilder.start(one.recipe.member)
+                rebuilder.start(one.recipe.member)
+            rebuilder.finish()
+        staging.finish()
+    assert [(tmp_path / "1" / one.path).read_bytes() for one, _ in made] == [data for _, data in made]
+    assert progress.advanced == sum(len(data) for _, data in made)
+
+
+def test_what_never_came_is_told(spool, tmp_path):
+    made = several(spool, 2)
+    both = [one for one, _ in made]
+    with (
+        Staging(tmp_path / "1") as staging,
+        Rebuilder(both, spool=spool, staging=staging, progress=Silent()) as one,
+    ):
+        one.start(made[1][0].recipe.member)
+        with pytest.raises(DamagedFault, match=r"mirror/0.tar.gz: not all that it is rebuilt from came"):
+            one.finish()
+
+
+def test_one_fault_ends_all_at_once(spool, tmp_path):
+    """A job that would go on for minutes ends where another one fails, and what comes later is not begun."""
+    copies = put(spool, [Copy(0, 0, 1)] * 300_000, b"x", member="endless")
+    endless = replace(described(b"", copies), size=1 << 34)
+    wrong = described(b"y", put(spool, [Copy(0, 0, 1)], b"x", member="wrong"), path="mirror/wrong")
+    later = described(b"x", put(spool, [Copy(0, 0, 1)], b"x", member="later"), path="mirror/later")
+    both, begun = [], time.monotonic()
+
+    def run_all():
+        rebuilder = Rebuilder([endless, wrong, later], spool=spool, staging=staging, progress=Silent())
+        with rebuilder:
+            for one in (endless, wrong):
+                rebuilder.start(one.recipe.member)
+                rebuilder.start(one.recipe.sources[0])
+            for job in rebuilder._jobs:
+                both.append(job.exception())
+            rebuilder.start(later.recipe.member)
+
+    with (
+        Staging(tmp_path / "1") as staging,
+        pytest.raises(DamagedFault, match="mirror/wrong: rebuilt as 1 bytes"),
+    ):
+        run_all()
+    assert time.monotonic() - begun < 5
+    assert not (tmp_path / "1" / "mirror" / "later").exists()
+    assert threading.active_count() < 20
+
+
+def test_an_encoder_that_drifted_is_done_again_by_the_reference(spool, tmp_path, monkeypatch):
+    parts = gzip_of(TAR)
+    artifact = described(joined(parts), recipe_of(spool, parts))
+    installed(monkeypatch, Changed)
+    progress = Told()
+    with Staging(tmp_path / "1") as staging:
+        with Rebuilder([artifact], spool=spool, staging=staging, progress=progress) as rebuilder:
+            for source in (artifact.recipe.member, *artifact.recipe.sources):
+                rebuilder.start(source)
+            rebuilder.finish()
+        staging.finish()
+    assert (tmp_path / "1" / artifact.path).read_bytes() == joined(parts)
+    (note,) = progress.notes
+    assert note == (
+        "mirror/a.tar.gz: an installed library encodes differently than upstream's did, encoding it again in "
+        "pure Python, which takes minutes"
+    )
