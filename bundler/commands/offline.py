@@ -193,6 +193,6 @@ def _say_result(decision: Decision, prefix: Prefix, elapsed: float) -> None:
     place = f" in place of serial {before.serial}" if before else ""
     kept = f", {counted(len(decision.plan.keep), 'artifact')} kept" if decision.plan.keep else ""
     say(
-        f"{prefix.root}: {title} is active{place}: {size(decision.plan.needed)} written{kept}, "
+        f"{prefix.root}: {title} is active{place}: {size(decision.plan.written)} written{kept}, "
         f"in {duration(elapsed)}"
     )

@@ -42,9 +42,14 @@ class Plan:
         return (*self.write, *(artifact for artifact, _ in self.keep))
 
     @property
+    def written(self) -> int:
+        """The bytes of the artifacts that will be written."""
+        return sum(artifact.size for artifact in self.write)
+
+    @property
     def needed(self) -> int:
-        """The bytes that will be written, the contents that go again afterwards too."""
-        return sum(artifact.size for artifact in self.write) + self.spool
+        """The bytes that must be free: what will be written, and the contents that go again afterwards."""
+        return self.written + self.spool
 
 
 def choose_platforms(
