@@ -41,7 +41,8 @@ class HeldContent:
     view: memoryview
     entries: Sequence[tarparts.Entry] = ()
     by_digest: dict[bytes, list[tarparts.Entry]] = field(default_factory=dict)
-    by_name: dict[str, tarparts.Entry] = field(default_factory=dict)
+    by_path: dict[str, tarparts.Entry] = field(default_factory=dict)
+    by_name: dict[str, tarparts.Entry] = field(default_factory=dict)  # without numbers of versions
 
     def old_version(self, name: str) -> tarparts.Entry | None:
         """Return the file that had this path, but for the numbers of versions in it.
@@ -75,6 +76,7 @@ def inflated_content(sha256: Digest, file: Path, spool: Path) -> HeldContent | N
         return None
     held = HeldContent(sha256=sha256, size=size, inflate=True, view=view, entries=entries)
     for entry in entries:
+        held.by_path.setdefault(entry.name, entry)
         if entry.size:
             digest = hashlib.sha256(view[entry.data : entry.data + entry.size]).digest()
             held.by_digest.setdefault(digest, []).append(entry)
