@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from bundler.connected import tarparts
 from bundler.connected.encodersearch import PROBE, candidates, probe
 from bundler.connected.gzipparts import Deflated, cut_gzip
-from bundler.connected.pieces import UV, Cut, Encoded, Found, Piece, Raw, classify, found
+from bundler.connected.pieces import UV, Body, Cut, Encoded, Found, Kept, Piece, Raw, classify, found
 from bundler.connected.zipparts import Packed, cut_zip
-from bundler.core.digest import CHUNK, hash_file
+from bundler.core.digest import CHUNK
 from bundler.deflate import catalog
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ def cut(
     `proved` is shared by all ingredients (`bundler.connected.zipparts.cut_zip`); encoders in `without` are
     not guessed: their proof has failed before.
     """
-    if hash_file(one.source) != (one.sha256, one.size) or not one.size:
-        return Cut(ingredient=one, reason="no content")  # where it has changed, who stores it says so
+    if not one.size:
+        return Cut(ingredient=one, reason="no content")
     if one.role == UV:
         digest = bytes.fromhex(one.sha256.hex)
         whole = Found(0, 0, one.size, 0, UV, digest, one.path, 0o755, 0)
-        return Cut(ingredient=one, pieces=[whole], views=(mapped(one.source),))
+        return Cut(ingredient=one, pieces=[whole], parts=[Kept(0, one.size)], views=(mapped(one.source),))
     with one.source.open("rb") as source:
         magic = source.read(8)
         source.seek(0)
@@ -71,6 +71,7 @@ class _Cutter:
         self._view = memoryview(b"")
         self._extra: list[tarparts.Entry] = []
         self._encoders: list[str] = []
+        self._parts: list[Kept | Body] = []
 
     def zip(self, source: BinaryIO, spool: Path) -> Cut:
         """Cut a zip file, after a copy of it: what is mapped must not change."""
@@ -78,6 +79,7 @@ class _Cutter:
             shutil.copyfileobj(source, out, CHUNK)
         self._view = mapped(spool)
         pieces = self._zip(0, len(self._view), "", _EARLIEST)
+        self._parts.append(Kept(0, len(self._view)))
         return self._done(pieces) if pieces else self._as_it_is("no zip file that zlib has written")
 
     def gzip(self, source: BinaryIO, spool: Path, without: Collection[str]) -> Cut:
@@ -103,8 +105,11 @@ class _Cutter:
         pieces: list[Piece] = []
         for part, place in zip(parts, places, strict=True):
             if isinstance(part, Deflated):
-                pieces.append(Encoded(guesses.pop(0), self._tar(place, part.size)))
+                guess = guesses.pop(0)
+                self._parts.append(Body(guess, part.offset, part.length, place, part.size))
+                pieces.append(Encoded(guess, self._tar(place, part.size)))
             else:
+                self._parts.append(Kept(place, part.length))
                 pieces.append(self._literal(0, place, part.length, f"at-{part.offset}"))
         return self._done(pieces)
 
@@ -179,6 +184,7 @@ class _Cutter:
         return Cut(
             ingredient=self._one,
             pieces=pieces,
+            parts=self._parts,
             views=(self._view, mapped(self._nested)),
             extra=self._extra,
             encoders=tuple(dict.fromkeys(self._encoders)),

@@ -46,7 +46,7 @@ def probe(content: memoryview, body: bytes, names: Iterable[str]) -> Iterator[st
 def proves(name: str, content: memoryview, body: BinaryIO, length: int) -> bool:
     """Tell whether `name` encodes `content` to exactly the next `length` bytes of `body`."""
     left = length
-    for out in _encoded(name, content):
+    for out in encoded(name, content):
         if len(out) > left or body.read(len(out)) != out:
             return False
         left -= len(out)
@@ -68,14 +68,14 @@ def find_encoder(
 
 def _agrees(name: str, content: memoryview, body: bytes, *, limit: int) -> bool:
     done = 0
-    for out in _encoded(name, content[:limit], whole=len(content) <= limit):
+    for out in encoded(name, content[:limit], whole=len(content) <= limit):
         if body[done : done + len(out)] != out[: max(0, len(body) - done)]:
             return False
         done += len(out)
     return catalog.native(name) is not None
 
 
-def _encoded(name: str, content: memoryview, *, whole: bool = True) -> Iterator[bytes]:
+def encoded(name: str, content: memoryview, *, whole: bool = True) -> Iterator[bytes]:
     """Yield what `name` encodes the content to, piece by piece; without its end where it is not `whole`."""
     encoder = catalog.native(name)
     if encoder is None:

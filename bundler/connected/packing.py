@@ -26,8 +26,8 @@ from bundler.signing.trust import NAMESPACE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from bundler.connected.accounts import Share
     from bundler.connected.bundlewriter import Ingredient, Stored
-    from bundler.connected.recompress import Share
     from bundler.core.index import Artifact
     from bundler.core.platforms import Platform
     from bundler.core.progress import Progress
@@ -204,7 +204,7 @@ def _index(marked: Label, stored: Sequence[Stored], rebuilt: Sequence[Artifact])
 def table(packed: Packed) -> list[str]:
     """Return a line per artifact: what it was, what it takes, how it is stored; then the totals.
 
-    What several artifacts share is counted to the oldest one that has it, and of a stream by bytes of content.
+    How stored bytes that artifacts share are counted: `bundler.connected.accounts`.
     """
     from bundler.core.text import duration, size
 

@@ -46,6 +46,23 @@ class Held(NamedTuple):
     length: int
 
 
+class Kept(NamedTuple):
+    """Bytes of the file that stand for themselves, and where in view 0 they lie."""
+
+    content: int
+    size: int
+
+
+class Body(NamedTuple):
+    """A deflate stream in the file: its encoder, where it lies in the file, and its content in view 0."""
+
+    encoder: str
+    offset: int
+    length: int
+    content: int
+    size: int
+
+
 class Encoded(NamedTuple):
     """What the pieces yield, as a raw deflate stream."""
 
@@ -58,10 +75,15 @@ Piece = Raw | Found | Held | Encoded
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """An ingredient in pieces, or why it is carried as it is; `extra` are entries without content."""
+    """An ingredient in pieces, or why it is carried as it is.
+
+    `parts` are the whole file, the bodies of gzip members and what is between them; `pieces` the same, cut
+    further. `extra` are entries of its tar without content.
+    """
 
     ingredient: Ingredient
     pieces: list[Piece] = field(default_factory=list)
+    parts: list[Kept | Body] = field(default_factory=list)
     views: tuple[memoryview, ...] = ()
     extra: list[Entry] = field(default_factory=list)
     encoders: tuple[str, ...] = ()
