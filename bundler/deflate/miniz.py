@@ -16,6 +16,7 @@ _LEVELS = range(2, 11)
 _LAZY = 4  # the lowest level that looks whether the next byte begins a longer match
 _ENOUGH = 128  # bytes of a match that is taken without that look
 _FAR = 1 << 13  # bytes; a match of three that lies as far is not worth it
+_MANY = 2 * TURN  # positions to drop at once, which renumbers all others
 _CODES = (1 << 16) - 8  # bytes of codes that end a block
 _FAT = 31 << 10  # bytes of content that end a block which hardly shrinks
 
@@ -33,7 +34,6 @@ class MinizEncoder:
         self._chains = Chains(level=level)
         self._writer = BlockWriter()
         self._new = bytearray()
-        self._begin = 0  # position where the stream began
         self._at = 0  # position of the next byte to encode
         self._saved = 0, 0  # distance and length of a match one byte before, or (0, 0)
         self._block = 0  # position where the block began
@@ -57,9 +57,9 @@ class MinizEncoder:
         return self._encode(piece, last=True)
 
     def _encode(self, piece: bytes, *, last: bool) -> bytes:
-        if self._at >= 2 * TURN:
-            self._chains.drop(TURN)
-            self._at, self._block, self._begin = self._at - TURN, self._block - TURN, self._begin - TURN
+        if self._at >= _MANY + WINDOW:
+            self._chains.drop(_MANY)
+            self._at, self._block = self._at - _MANY, self._block - _MANY
         self._chains.add(piece)
         end = len(self._chains.data)
         stop = end if last else end - LONGEST + 1
@@ -111,7 +111,7 @@ class MinizEncoder:
         return ahead
 
     def _code_bytes(self) -> int:
-        """Return how full the buffer of miniz is: 1 byte for a literal, 3 for a match, 1 for eight of both."""
+        """Return how full the buffer of miniz is: a literal takes 1 byte, a match 3, eight of both 1 more."""
         return 1 + len(self._tokens) + 2 * self._matches + len(self._tokens) // 8
 
     def _full(self, size: int) -> bool:

@@ -8,6 +8,7 @@ The order of ties, the way a code is shortened and the runs in a header are thei
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MATCH: Final = 9  # a token below 256 is a literal, any other is distance << MATCH | length
+_LENGTH = (1 << MATCH) - 1
 _END = 256  # the symbol after the last one of a block
 _STATIC_BELOW = 48  # bytes of content; a shorter block takes the codes of RFC 1951, 3.2.6
 _RAW_ABOVE = 32  # bytes of content; a shorter block is never stored
@@ -33,14 +35,10 @@ def _ranges(extra: Iterable[int], begin: int) -> list[tuple[int, int]]:
 
 _LENGTHS = [*_ranges([0] * 8 + [n for n in range(1, 6) for _ in range(4)], 3)[:28], (258, 0)]
 _DISTANCES = _ranges([0, 0, *(n for n in range(14) for _ in range(2))], 1)
-_LENGTH_SYMBOL = [max(s for s, (first, _) in enumerate(_LENGTHS) if first <= n) for n in range(3, 259)]
-
-
-def _distance_symbol(distance: int) -> int:
-    if distance <= 4:
-        return distance - 1
-    bits = (distance - 1).bit_length()
-    return 2 * bits - 2 + ((distance - 1) >> (bits - 2) & 1)
+_LENGTH_SYMBOLS = bytes(
+    max([s for s, (first, _) in enumerate(_LENGTHS) if first <= n], default=0) for n in range(259)
+)
+_DISTANCE_SYMBOLS = bytes(1) + b"".join(bytes([s]) * (1 << bits) for s, (_, bits) in enumerate(_DISTANCES))
 
 
 class BlockWriter:
@@ -83,15 +81,12 @@ def _coded(tokens: list[int], *, static: bool) -> str:
     """Return kind, header, tokens and end of a block as digits of bits, the last one first."""
     counts = Counter(tokens)
     literals, distances = [0] * 288, [0] * 32
-    parts = {}  # of each match: its symbols
     for token, count in counts.items():
         if token < _END:
-            literals[token] += count
-            continue
-        length, distance = token & 0x1FF, token >> MATCH
-        parts[token] = first, second = _LENGTH_SYMBOL[length - 3], _distance_symbol(distance)
-        literals[257 + first] += count
-        distances[second] += count
+            literals[token] = count
+        else:
+            literals[257 + _LENGTH_SYMBOLS[token & _LENGTH]] += count
+            distances[_DISTANCE_SYMBOLS[token >> MATCH]] += count
     literals[_END] = 1
     if static:
         sizes, far_sizes = list(_STATIC_LITERALS), [5] * 32
@@ -100,21 +95,28 @@ def _coded(tokens: list[int], *, static: bool) -> str:
         sizes, far_sizes = code_sizes(literals, 15), code_sizes(distances, 15)
         head = _header(sizes, far_sizes) + "10"
     codes, far_codes = _codes(sizes), _codes(far_sizes)
+    near = [_extra(n, _LENGTHS[s]) + codes[257 + s] for n, s in enumerate(_LENGTH_SYMBOLS)]
     texts = {}
     for token in counts:
         if token < _END:
             texts[token] = codes[token]
-            continue
-        first, second = parts[token]
-        begin, bits = _LENGTHS[first]
-        far_begin, far_bits = _DISTANCES[second]
-        texts[token] = (
-            _digits((token >> MATCH) - far_begin, far_bits)
-            + far_codes[second]
-            + _digits((token & 0x1FF) - begin, bits)
-            + codes[257 + first]
-        )
+        else:
+            distance = token >> MATCH
+            texts[token] = (
+                _far_extra(distance) + far_codes[_DISTANCE_SYMBOLS[distance]] + near[token & _LENGTH]
+            )
     return codes[_END] + "".join(map(texts.__getitem__, reversed(tokens))) + head
+
+
+@cache
+def _far_extra(distance: int) -> str:
+    return _extra(distance, _DISTANCES[_DISTANCE_SYMBOLS[distance]])
+
+
+def _extra(value: int, found: tuple[int, int]) -> str:
+    """Return the digits that follow a symbol which begins at a value and has so many extra bits."""
+    begin, bits = found
+    return _digits(value - begin, bits)
 
 
 def _digits(value: int, bits: int) -> str:

@@ -9,7 +9,6 @@ link from 65 536 bytes ago or more is taken for a near one. Both are kept, as bo
 
 from __future__ import annotations
 
-from itertools import islice
 from struct import unpack
 from typing import Final
 
@@ -20,8 +19,8 @@ _NONE = -(1 << 60)  # a link to nowhere
 _ENDED = -(1 << 61)  # a link that miniz cannot follow, though there is something
 _NOWHERE, _SURE = -(1 << 50), -(3 << 59)  # links below are of the two kinds; above, of all but the second one
 _PROBES = (0, 1, 6, 32, 16, 32, 128, 256, 512, 768, 1500)  # per level
-_FEW = 6  # links to follow before it pays to ask whether there can be anything
-_TRIES = 10  # links to follow for the answer
+_FEW = 6  # a multiple of 3: links to follow before it pays to ask whether there can be anything
+_TRIES = 16  # links to follow for the answer
 
 
 class Chains:
@@ -76,7 +75,7 @@ class Chains:
         self._before = [position - count for position in self._before[count:]]
         self._heads = [position - count for position in self._heads]
 
-    def longest(self, at: int, length: int, ahead: int) -> tuple[int, int]:  # noqa: C901, PLR0912  # a call for each link would take longer than the link
+    def longest(self, at: int, length: int, ahead: int) -> tuple[int, int]:  # noqa: C901  # a call for each link would take longer than the link
         """Return distance and length of the match at `at` that miniz finds, of at most `ahead` bytes.
 
         It is longer than `length`, which is 2 at least; or there is none: then return (0, `length`).
@@ -86,10 +85,10 @@ class Chains:
         data, pairs, before = self.data, self._pairs, self._before
         low = at - WINDOW + ahead
         distance, q, start, wanted, last = 0, at, pairs[at], pairs[at + length - 1], length - 1
-        steps = iter(range(self._steps[length >= 32] - 1, -1, -1))
-        some: int | None = _FEW
+        left = self._steps[length >= 32]
+        pause = max(0, left - _FEW)
         while True:
-            for left in islice(steps, some):
+            for left in range(left - 1, pause - 1, -1):  # noqa: B007, B020  # it goes on where it was
                 q = before[q]
                 if q < low:
                     if q < _NOWHERE:
@@ -97,40 +96,36 @@ class Chains:
                     q = at - (at - q) % TURN
                     if q < low or q == at:
                         return distance, length
-                if pairs[q + last] != wanted:
-                    continue
-                for _ in islice(steps, left % 3):  # a hit uses up its three
-                    pass
-                if pairs[q] != start:
-                    continue
-                n = 2
-                while n < ahead and data[at + n] == data[q + n]:
-                    n += 1
-                if n > length:
-                    distance, length = at - q, n
-                    if n == ahead:
-                        return distance, length
-                    last, wanted, some = n - 1, pairs[at + n - 1], _FEW
+                if pairs[q + last] == wanted:
                     break
             else:
-                if some is None or (length > 2 and self._alone(at, length, low)):
+                if not pause or (length > 2 and self._alone(at, length, low)):
                     return distance, length
-                some = None
+                pause = 0
+                continue
+            left -= left % 3  # a hit uses up its three
+            if pairs[q] == start and data.startswith(data[at : at + length], q):
+                length += 1
+                while length < ahead and data[at + length] == data[q + length]:
+                    length += 1
+                distance, last = at - q, length - 1
+                if length == ahead:
+                    return distance, length
+                wanted, pause = pairs[at + last], max(0, left - _FEW)
 
     def _alone(self, at: int, length: int, low: int) -> bool:
         """Return whether surely nothing in the window has the `length` + 1 bytes that are at `at`.
 
         The last three of them have a chain, too. This changes nothing of what is found, only how soon.
         """
-        data, before = self.data, self._before
-        shift = length - 2
+        data, pairs, before = self.data, self._pairs, self._before
+        shift, start, text = length - 2, pairs[at], data[at : at + length + 1]
         q, low = at + shift, low + shift
-        text = data[at : at + length + 1]
         for _ in range(_TRIES):
             q = before[q]
             if q < low:
                 return q > _SURE
-            if data.startswith(text, q - shift):
+            if pairs[q - shift] == start and data.startswith(text, q - shift):
                 return False
         return False
 
