@@ -56,7 +56,9 @@ class Delta:
 
     def _against(self, cuts: Sequence[Cut]) -> list[Cut]:
         known = {
-            one.sha256.hex: one for cut in cuts if (one := self.held.get(cut.ingredient.path)) and one.entries
+            held.sha256.hex: held
+            for cut in cuts
+            if (held := self.held.get(cut.ingredient.path)) and held.entries
         }
         others = [known[name] for name in sorted(known)][:_MAX_OTHERS]
         done = []

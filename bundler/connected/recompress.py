@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from bundler.connected.delta import Delta
     from bundler.connected.pieces import Cut
     from bundler.connected.zipparts import Proof
     from bundler.core.progress import Progress
@@ -58,14 +59,22 @@ class Recompressed:
 
 
 def recompress(
-    ingredients: Sequence[Ingredient], *, level: str, spool: Path, progress: Progress
+    ingredients: Sequence[Ingredient],
+    *,
+    level: str,
+    spool: Path,
+    progress: Progress,
+    delta: Delta | None = None,
 ) -> Recompressed:
-    """Recompress archives and programs of uv; `spool` takes contents, streams and what they become."""
+    """Recompress archives and programs of uv; `spool` takes contents, streams and what they become.
+
+    With `delta` they are encoded against what hosts have of earlier bundles.
+    """
     wanted = [one for one in ingredients if one.role in ("archive", "uv")]
     begun = time.monotonic()
     progress.stage("inflate", sum(one.size for one in wanted))
     with Heaviest(_workers(level)) as pool:
-        work = _Work(pool, level=level, spool=spool, progress=progress)
+        work = _Work(pool, level=level, spool=spool, progress=progress, delta=delta)
         cuts = work.cut([(one, frozenset()) for one in wanted])
         inflated = time.monotonic()
         while (done := work.attempt(cuts)) is None:  # with fewer encoders to guess, or fewer archives
@@ -85,8 +94,11 @@ def recompress(
 class _Work:
     """Cuts, lays out, compresses and proves on one pool; remembers what did not prove."""
 
-    def __init__(self, pool: Heaviest, *, level: str, spool: Path, progress: Progress) -> None:
+    def __init__(
+        self, pool: Heaviest, *, level: str, spool: Path, progress: Progress, delta: Delta | None
+    ) -> None:
         self._pool, self._level, self._spool, self._progress = pool, level, spool, progress
+        self._delta = delta
         self._proved: dict[Proof, memoryview] = {}
         self._proofs: dict[str, Future[bool]] = {}  # by the artifact's path
         self._without: dict[str, frozenset[str]] = {}  # encoders whose proof has failed
@@ -105,9 +117,15 @@ class _Work:
         """Make streams of all cuts that are no exception, and prove them; None where one did not prove."""
         folder = self._spool / f"streams-{next(self._number)}"
         folder.mkdir()
-        layout = Layout(one for one in cuts if one.reason is None)
-        members: list[Stream | Written] = [*layout.write(folder)]
-        written = write_recipes(layout, [one for one in members if isinstance(one, Stream)], folder)
+        ready = [one for one in cuts if one.reason is None]
+        layouts = self._delta.layouts(ready) if self._delta else [Layout(ready)]
+        laid = [one for layout in layouts for one in layout.cuts]
+        members: list[Stream | Written] = []
+        written: list[Written] = []
+        for layout in layouts:
+            own = layout.write(folder)
+            written += write_recipes(layout, own, folder)
+            members += own
         members += written
         members.sort(key=lambda one: (COMMON not in one.path.split("/"), one.path))
         self._progress.stage("compress", sum(one.size for one in members))
@@ -116,8 +134,10 @@ class _Work:
             for one in members
         ]
         contents = {one.path: mapped(one.file) for one in members}
+        if self._delta:
+            contents |= self._delta.contents
         recipes = {path: recipe for one in written for path, recipe in one.recipes.items()}
-        bad = [one for one in layout.cuts if not self._holds(one, recipes.get(one.ingredient.path), contents)]
+        bad = [one for one in laid if not self._holds(one, recipes.get(one.ingredient.path), contents)]
         if bad:
             for job in jobs:
                 job.cancel()
@@ -133,10 +153,10 @@ class _Work:
                     recipe=recipes[one.ingredient.path],
                     **{field.name: getattr(one.ingredient, field.name) for field in fields(Content)},
                 )
-                for one in sorted(layout.cuts, key=lambda one: one.ingredient.path)
+                for one in sorted(laid, key=lambda one: one.ingredient.path)
             ),
             left=(),
-            shares=shares_of(layout.cuts, members, stored),
+            shares=shares_of(laid, members, stored),
             recognised="",
         )
 
@@ -180,6 +200,8 @@ class _Work:
 
     def _store(self, one: Stream | Written) -> Stored:
         file = one.file.with_name(one.file.name + ".zst")
+        if self._delta and isinstance(one, Stream) and one.prefix:
+            return self._delta.store(one, file, level=LEVELS[self._level], advance=self._progress.advance)
         streamzstd.compress(
             one.file, one.size, file, level=LEVELS[self._level], advance=self._progress.advance
         )
