@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from bundler.connected.pieces import Encoded, Held, Raw
 from bundler.connected.streams import group_of
 from bundler.core.program import Copy, Encode, End, Step, dump_program
-from bundler.core.recipe import MAX_PROGRAM_BYTES, MAX_SOURCES, Recipe
+from bundler.core.recipe import MAX_ENCODERS, MAX_PROGRAM_BYTES, MAX_SOURCES, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,8 +74,12 @@ def _group(group: str, cuts: list[Cut], layout: Layout, own: list[str], folder: 
             at = out.tell()
             out.write(raw)
             shares[one.ingredient.path] += len(raw)
-            allowed = program.encoded <= MAX_ENCODED * one.ingredient.size + _FREE
-            if allowed and len(raw) <= MAX_PROGRAM_BYTES and len(program.sources) <= MAX_SOURCES:
+            if (
+                program.encoded <= MAX_ENCODED * one.ingredient.size + _FREE
+                and len(raw) <= MAX_PROGRAM_BYTES
+                and len(program.sources) <= MAX_SOURCES
+                and len(program.encoders) <= MAX_ENCODERS
+            ):
                 recipes[one.ingredient.path] = Recipe(
                     member=path,
                     offset=at,

@@ -11,6 +11,7 @@ from bundler.core.shapes import Flag, Key, Record, Seq, Text, Whole
 
 MAX_PROGRAM_BYTES: Final = 4 << 20  # read whole; an archive of 10 000 files has about 100 KB
 MAX_SOURCES: Final = 64
+MAX_ENCODERS: Final = 16
 MAX_CONTENT: Final = 2**53 - 1  # bytes that a member decodes to
 Source = str | Digest  # the path of a member with content, or the sha256 of a held artifact
 
@@ -32,7 +33,7 @@ RECIPE: Final = Record(
         "offset": Key(shape=_COUNT, required=True),
         "length": Key(shape=Whole(minimum=1, maximum=MAX_PROGRAM_BYTES, unit="bytes"), required=True),
         "sources": Key(shape=Seq(item=_SOURCE, min_items=1, max_items=MAX_SOURCES), required=True),
-        "encoders": Key(shape=Seq(item=_ENCODER, max_items=16), required=True),
+        "encoders": Key(shape=Seq(item=_ENCODER, max_items=MAX_ENCODERS), required=True),
     }
 )
 PREFIX: Final = Seq(
