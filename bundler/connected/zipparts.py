@@ -25,7 +25,8 @@ _STORED, _DEFLATED = 0, 8
 _ENCRYPTED = 1
 _MAX_COMMENT: Final = 65535
 _MAX_MEMBERS: Final = 20_000
-_RATIO: Final = 64  # a member that inflates to more of its size is left alone: programs bound what is encoded
+_RATIO: Final = 64  # a member that inflates to more of its size is left alone: it is inflated in memory
+_FREE: Final = 64 << 10  # bytes that it may inflate to beside that
 _LEVELS: Final = tuple(f"zlib-{level}-8" for level in (6, 9, 1, 5, 7, 8, 4, 3, 2))
 _PATIENCE: Final = 3  # members that no level encodes before only the levels that worked are tried
 
@@ -136,7 +137,7 @@ def _members(data: memoryview) -> list[tuple[str, int, int, int, int]] | None:
 
 def _inflate(body: bytes, size: int) -> bytes | None:
     """Return the `size` bytes that the body inflates to, None where it does not do exactly that."""
-    if size > _RATIO * len(body):
+    if size > _RATIO * len(body) + _FREE:
         return None
     state = inflater()
     try:
