@@ -90,8 +90,9 @@ class _Cutter:
                 part.content if isinstance(part, Deflated) else _copy(source, part, out) for part in parts
             ]
         self._view = mapped(spool)
-        if not any(isinstance(part, Deflated) and part.size for part in parts):
-            return self._as_it_is("not gzip that can be inflated" if parts else "no content")
+        members = [part for part in parts if isinstance(part, Deflated)]
+        if not any(part.size for part in members):
+            return self._as_it_is("no content" if members else "not gzip that can be inflated")
         guesses = []
         for part in parts:
             if isinstance(part, Deflated):
@@ -121,7 +122,7 @@ class _Cutter:
         names = dict.fromkeys((*reversed(self._encoders), *candidates(header[8])))
         guess = next(probe(content, body, (name for name in names if name not in without)), None)
         if guess:
-            self._encoders.append(guess)
+            self._encoders = [*(name for name in self._encoders if name != guess), guess]
         return guess
 
     def _tar(self, begin: int, size: int) -> list[Piece]:
