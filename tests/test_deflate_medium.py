@@ -3,16 +3,17 @@ import hashlib
 import random
 import threading
 import zlib
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
 from conftest import SHARED
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundler.deflate import medium, nativeng
 from bundler.deflate.medium import MediumEncoder
-from bundler.deflate.mediumsearch import hashes
+from bundler.deflate.mediumsearch import hashes, longest_match
 from bundler.deflate.nativeng import NativeMediumEncoder, Unavailable
 from bundler.deflate.trees import BlockWriter
 
@@ -66,12 +67,36 @@ def repeats(size, *, word=1, least=4, most=300):
 
 
 def far_repeats(size):
-    """Return bytes of which every six are a repeat from far away: no block costs more than one of these."""
-    made, dice = bytearray(noise(33000)), iter(noise(size))
+    """Return bytes of which four to ten at a time are a repeat from far away, so that blocks exceed 32 KiB."""
+    made, dice = bytearray(noise(33_000)), iter(noise(size))
     while len(made) < size:
-        begin = len(made) - 20000 - (next(dice) << 8 | next(dice)) % 12000
-        made += made[begin : begin + 6]
+        begin = len(made) - 20_000 - (next(dice) << 8 | next(dice)) % 12_000
+        made += made[begin : begin + 4 + next(dice) % 7]
+    return bytes(made[:size])
+
+
+def limits():
+    """Return bytes that repeat what is as far away as a match may reach, one byte less and one more.
+
+    Some are the only candidate, some the second one, and some stand where a write begins to be compressed.
+    """
+    made = bytearray(noise(98_304))
+    restarts = [8192 * write - 261 for write in (5, 6, 8, 9, 10, 11)]
+    for number, at in enumerate([*range(34_000, 40_000, 500), *restarts]):
+        distance = 32_505 + number % 3
+        made[at : at + 20] = made[at - distance : at - distance + 20]
+        if number % 2:
+            made[at - 300 : at - 294] = made[at : at + 6]
     return bytes(made)
+
+
+def rims():
+    """Return bytes that end in a repeat, after one that would have fallen back to the first byte of all."""
+    made = noise(3000)
+    word = b"~" + made[:5]
+    last = noise(20, word=9)
+    made += word + b"!" + noise(500, word=2) + word + made[5:40] + noise(500, word=3)
+    return made + last + bytes(9) + noise(100, word=4) + last + b"?" + noise(100, word=5) + last
 
 
 MADE = {
@@ -83,7 +108,9 @@ MADE = {
     "pairs": b"ab" * 40_000,
     "repeats": repeats(120_000),
     "long repeats": repeats(120_000, least=250, most=265),
-    "far repeats": far_repeats(140_000),
+    "far repeats": far_repeats(320_000),
+    "limits": limits(),
+    "rims": rims(),
     "tar": tar(b"", b"a", repeats(9000), bytes(257), noise(600), bytes(20_000), repeats(70_000, word=2)),
     "small files": tar(*(repeats(size * 7 % 1100, word=size, most=30) for size in range(70))),
 }
@@ -97,7 +124,9 @@ DIGESTS = {
     "pairs": ("fe196fc68f178d6b", "1c960de0bbd7553a"),
     "repeats": ("09cc5a5f57fa2ddf", "b280d93148b4a1ee"),
     "long repeats": ("d1ac0a0f40b2fb81", "b368423dcc27fddf"),
-    "far repeats": ("2f1ac22cc01e65cd", "2f1ac22cc01e65cd"),
+    "far repeats": ("b49a2d31245e242a", "b49a2d31245e242a"),
+    "limits": ("1395dd07dc4d565f", "1395dd07dc4d565f"),
+    "rims": ("11aafdc1a69a8253", "11aafdc1a69a8253"),
     "tar": ("4a4d134d730c01ec", "6ac9e3621220fca3"),
     "small files": ("b2ee994f28529e8a", "42dc5c15bb398f17"),
 }
@@ -141,6 +170,7 @@ def test_reference_and_zlib_ng_agree_however_the_bytes_arrive(pieces, as_tar, ma
 
 
 @needs_wheel
+@settings(max_examples=40)
 @given(st.integers(0, 1 << 30), st.sampled_from([1, 7, 64, 300, 5000]), st.sampled_from([1, 2, 4]))
 def test_they_agree_where_output_buffers_and_blocks_are_tiny(seed, output, memory):
     """Then an interrupted match, chains that run in circles and bytes behind the input are nothing rare."""
@@ -164,6 +194,29 @@ def test_the_first_byte_of_the_window_is_never_matched():
     assert hashlib.sha256(out).hexdigest()[:16] == "4545c2f7c5323c97"
     if not nativeng.available():
         assert out == encoded(NativeMediumEncoder(), data)
+
+
+# What zlib-ng does where a chain leads to positions that it inserted too early, read off match_tpl.h.
+@pytest.mark.parametrize(
+    ("text", "at", "chain", "expected"),
+    [
+        # A position that is not before `at` ends the search when one before it was just compared.
+        ("zabcdXXXabcdefgh", 8, (1, 8), (4, 1)),
+        ("zabcdXXXabcdefgh", 8, (8,), (2, 0)),
+        # It is taken, and is then no match, when the one before was skipped.
+        ("zabcdefg-abc-abcdefgh----", 13, (1, 9, 13), (12, 13)),
+        # To skip one, up to eight bytes at both of its ends are looked at and not those between.
+        ("-abcdefghi#-abcdeXghij#abcdefghijklmnop", 23, (1, 12, 23), (16, 23)),
+    ],
+)
+def test_chains_that_lead_ahead(text, at, chain, expected):
+    window = bytearray(text.encode().ljust(65536, b"\0"))
+    prev = [0] * 64
+    for candidate, before in pairwise(chain):
+        prev[candidate] = before
+    assert (
+        longest_match(window, prev, base=0, at=at, candidate=chain[0], lookahead=len(text) - at) == expected
+    )
 
 
 @given(st.binary(max_size=70))
