@@ -19,6 +19,7 @@ from bundles import (
 )
 from cli import Desk, bundler, check_refusal, process
 from fakeindex import Site
+from recompressed import delta_box, full_box, index_of, sha
 
 FIELDS = {
     "format", "name", "release", "serial", "created", "uv", "platforms", "artifacts", "archives_size", "stored_size",
@@ -173,3 +174,31 @@ def test_verify_says_who_is_missing_by_the_newest_document(desk):
     done = bundler("verify", desk.bundle, "--trust", write_document(desk.folder / "trust.json", first))
     message = "signed by 1 of 2 people, expected 2 with the role release in trust/2.json (plant-7 version 2)"
     check_refusal(done, 3, f"{desk.bundle}: {message}", "ask bob to sign it")
+
+
+def test_a_delta_tells_what_it_builds_on_and_how_each_file_travels(desk):
+    base = full_box().seal()
+    desk.bundle.write_bytes(delta_box(base).seal())
+    found = inspected(desk.bundle)
+    assert found["requires"] == ["base", "recompressed"]
+    digest = sha(index_of(base))
+    assert found["base"] == [{"name": "plant-7", "release": "2026Q4", "serial": 7, "index_sha256": digest}]
+    assert [one["how"] for one in found["artifacts"]] == ["rebuilt", "held", "stored", "stored", "stored"]
+    assert found["stored_size"] == desk.bundle.stat().st_size
+    shown = bundler("inspect", desk.bundle).stdout.splitlines()
+    assert "requires   base, recompressed" in shown
+    assert f"builds on  plant-7 2026Q4 (serial 7), index sha256 {digest}" in shown
+    assert [line.split("  (")[1] for line in shown if line.startswith("archive")] == [
+        "rebuilt)",
+        "the host has it)",
+    ]
+
+
+def test_a_plain_bundle_requires_nothing_and_builds_on_nothing(desk):
+    desk.bundle.write_bytes(make_bundle())
+    found = inspected(desk.bundle)
+    assert (found["requires"], found["base"]) == ([], [])
+    assert {one["how"] for one in found["artifacts"]} == {"stored"}
+    shown = bundler("inspect", desk.bundle).stdout
+    assert "requires" not in shown
+    assert "builds on" not in shown

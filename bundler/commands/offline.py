@@ -171,6 +171,7 @@ def _planned(decision: Decision) -> str:
         return printable(f"nothing to do: {index.title} is active") + "\n"
     lines = [
         f"{index.title} for {', '.join(map(str, plan.platforms))}",
+        *(f"builds on {one.title}" for one in index.base),
         *(f"write   {size(one.size):>11}  {one.path}" for one in plan.write),
         *(f"keep    {size(one.size):>11}  {one.path}" for one, _ in plan.keep),
         *(

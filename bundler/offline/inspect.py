@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 def describe(stream: BinaryIO, *, name: str) -> dict[str, Any]:
     """Return what `inspect --json` prints: the index in short, and whose signatures it claims to have.
 
-    Sizes are in bytes; `trust` has the versions of the trust documents, as their members' names say. Raises
-    `DamagedFault` where the front of the bundle cannot be read.
+    Sizes are in bytes; `trust` has the versions of the trust documents, as their members' names say; `base`
+    the bundles that a host must have, and each artifact's `how` whether it is `stored` whole, `rebuilt` from
+    streams, or `held` by the host. Raises `DamagedFault` where the front of the bundle cannot be read.
     """
     reader = BundleReader(stream, name=name)
     signed = reader.read_signed_index()
@@ -29,6 +30,7 @@ def describe(stream: BinaryIO, *, name: str) -> dict[str, Any]:
     payload = sum(ustar.stored_size(one.size) for one in index.members)
     return {
         "format": FORMAT,
+        "requires": index.requires,
         "name": index.name,
         "release": index.release,
         "serial": index.serial,
@@ -37,6 +39,7 @@ def describe(stream: BinaryIO, *, name: str) -> dict[str, Any]:
         "tool": index.tool,
         "uv": list(index.uv),
         "platforms": [str(one) for one in index.platforms],
+        "base": [one.to_dict() for one in index.base],
         "artifacts": [_artifact(index, number) for number in range(len(index.artifacts))],
         "archives_size": sum(contents.values()),
         "stored_size": reader.payload_offset + payload + len(ustar.END),
@@ -50,7 +53,8 @@ def describe(stream: BinaryIO, *, name: str) -> dict[str, Any]:
 def _artifact(index: Index, number: int) -> dict[str, Any]:
     one = index.artifacts[number].to_dict()
     kept = ("path", "size", "sha256", "role", "key", "platform", "uv", "origin")
-    return {name: one[name] for name in kept if name in one}
+    how = "stored" if "member" in one else "rebuilt" if "recipe" in one else "held"
+    return {name: one[name] for name in kept if name in one} | {"how": how}
 
 
 def _signatures(signed: SignedIndex) -> list[dict[str, Any]]:
@@ -74,11 +78,17 @@ def show(described: dict[str, Any], *, as_json: bool) -> str:
         f"platforms  {', '.join(described['platforms'])}",
         *([f"expires    {described['expires']}"] if described["expires"] else []),
         f"size       {size(described['stored_size'])}, content {size(described['archives_size'])}",
+        *([f"requires   {', '.join(described['requires'])}"] if described["requires"] else []),
+        *(
+            "builds on  {name} {release} (serial {serial}), index sha256 {index_sha256}".format(**one)
+            for one in described["base"]
+        ),
         f"index      sha256 {described['index_sha256']}",
         *(f"signature  {one['fingerprint'] or one['fault']}" for one in described["signatures"]),
         *([f"trust      version {span(described['trust'])} comes with it"] if described["trust"] else []),
         "",
     ]
     for one in described["artifacts"]:
-        lines.append(f"{one['role']:<9}{size(one['size']):>11}  {one.get('key') or one['path']}")
+        how = {"stored": "", "rebuilt": "  (rebuilt)", "held": "  (the host has it)"}[one["how"]]
+        lines.append(f"{one['role']:<9}{size(one['size']):>11}  {one.get('key') or one['path']}{how}")
     return "".join(printable(line).rstrip() + "\n" for line in lines)
