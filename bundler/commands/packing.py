@@ -143,6 +143,16 @@ def pack(
             "that have an earlier version. May be repeated.",
         ),
     ] = None,
+    since: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--since",
+            envvar="UV_BUNDLER_SINCE",
+            readable=False,
+            help="An earlier bundle, or its bundle.json: pack only what it did not bring. May be repeated; "
+            "every host must have unpacked all of them.",
+        ),
+    ] = None,
     index: IndexOption = None,
     python_mirror: MirrorOption = None,
     cache_dir: CacheDir = None,
@@ -155,6 +165,7 @@ def pack(
       uv-bundler pack manifests/quickstart.yaml -o out/ --key packer
       uv-bundler pack manifests/quarterly.yaml -o - --dry-run
       uv-bundler pack plant-7.yaml -o out/ --key packer --valid-days 200 --carry-trust trust/
+      uv-bundler pack plant-7.yaml -o out/ --key packer --since out/plant-7-2026082001.uvb
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.connected.bundlewriter import LEVELS
     from bundler.connected.carrytrust import load_chain
@@ -174,10 +185,12 @@ def pack(
             progress=progress,
         )
         if dry_run:
-            lines = shop.plan()
+            lines = shop.plan(since=since or ())
         else:
             signer = signing_key(key)
-            packed = shop.pack(target, key=signer, level=level, valid_days=valid_days, chain=chain)
+            packed = shop.pack(
+                target, key=signer, level=level, valid_days=valid_days, chain=chain, since=since or ()
+            )
     if dry_run:
         emit("".join(printable(line) + "\n" for line in lines))
         return

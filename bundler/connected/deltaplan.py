@@ -1,11 +1,13 @@
 """What of a new bundle the earlier ones have, and what the rest is encoded against (FORMAT.md §15).
 
-Decided from indexes alone: the same ones give the same plan, whatever a cache holds.
+Decided from indexes alone: the same ones give the same plan, whatever a cache holds. Of an earlier index its
+label and digests are taken; sizes are those of files that were hashed here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from bundler.connected.reference import nearest_of
@@ -45,9 +47,13 @@ class DeltaPlan:
             if one.path in self.unchanged
         ]
 
-    def release_of(self, one: Artifact) -> str:
-        """Return the label of the newest earlier bundle that has it."""
-        return next(other.base.release for other in reversed(self.earlier) if _has(other, one))
+    def words(self, path: str) -> str:
+        """Say what becomes of an artifact: `unchanged: 2026Q3`, `against cpython-3.13.5-…`, or nothing."""
+        if one := self.unchanged.get(path):
+            newest = next(other.base for other in reversed(self.earlier) if _has(other, one))
+            return f"unchanged: {newest.release}"
+        other = self.references.get(path)
+        return f"against {title_of(other)}" if other else ""
 
 
 def plan_delta(contents: Sequence[Content], earlier: Sequence[Earlier]) -> DeltaPlan:
@@ -65,9 +71,14 @@ def plan_delta(contents: Sequence[Content], earlier: Sequence[Earlier]) -> Delta
     return DeltaPlan(earlier=earlier, unchanged=unchanged, references=references)
 
 
+def title_of(one: Content) -> str:
+    """Return what people call an artifact: its installation key, or `uv 0.13.8`."""
+    return one.key or (f"{PurePosixPath(one.path).name} {one.uv}" if one.uv else one.path)
+
+
 def built_on(
     plan: DeltaPlan,
-    artifacts: Iterable[Artifact],
+    artifacts: Sequence[Artifact],
     members: Iterable[Member],
     contents: Mapping[Digest, HeldContent],
 ) -> tuple[tuple[Base, ...], tuple[Held, ...]]:
@@ -94,11 +105,12 @@ def built_on(
         digest: [other for other in plan.earlier if any(_has(other, one) for one in wanted[digest])]
         for digest in used
     }
+    sizes = {one.sha256: one.size for one in artifacts} | {one.sha256: one.size for one in contents.values()}
     bases = [one for one in plan.earlier if any(one in others for others in having.values())]
     held = [
         Held(
             sha256=digest,
-            size=wanted[digest][0].size,
+            size=sizes[digest],
             base=tuple(bases.index(one) for one in others),
             content=len(contents[digest].view) if digest in contents else None,
             inflate=digest in contents and contents[digest].inflate,
@@ -108,9 +120,9 @@ def built_on(
     return tuple(one.base for one in bases), tuple(held)
 
 
-def _identity(one: Content) -> tuple[str, int, str, bool]:
+def _identity(one: Content) -> tuple[str, str, bool]:
     """Return what makes a file on a host the one that is wanted: a platform's files are all its host has."""
-    return one.sha256.hex, one.size, str(one.platform), one.executable
+    return one.sha256.hex, str(one.platform), one.executable
 
 
 def _has(earlier: Earlier, one: Content) -> bool:

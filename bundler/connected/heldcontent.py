@@ -16,6 +16,7 @@ from bundler.connected import tarparts
 from bundler.connected.cutting import mapped
 from bundler.connected.gzipparts import Deflated, cut_gzip
 from bundler.connected.streams import without_versions
+from bundler.core.digest import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +65,8 @@ def whole_content(sha256: Digest, file: Path) -> HeldContent:
 
 def inflated_content(sha256: Digest, file: Path, spool: Path) -> HeldContent | None:
     """Return what an archive inflates to, in `spool`; None where it is not exactly gzip of a tar."""
+    if hash_file(file)[0] != sha256:
+        return None
     with file.open("rb") as source, spool.open("w+b") as out:
         parts = cut_gzip(source, out)
         out.flush()

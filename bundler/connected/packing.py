@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 from bundler import __version__
 from bundler.connected.bundlewriter import container, store_plain, with_sums, write_to
 from bundler.connected.recompress import recompress
+from bundler.connected.since import Made, make_since
 from bundler.core.digest import Digest
 from bundler.core.durable import host_faults, whole_file
 from bundler.core.index import MAX_INDEX_BYTES, Index
+from bundler.core.indexchecks import MAX_PREFIXED_INDEX
 from bundler.core.times import write_time
 from bundler.errors import UsageFault
 from bundler.signing.trust import NAMESPACE
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from bundler.connected.accounts import Share
     from bundler.connected.bundlewriter import Ingredient, Stored
-    from bundler.core.index import Artifact
+    from bundler.connected.earliercontent import Contents
     from bundler.core.platforms import Platform
     from bundler.core.progress import Progress
     from bundler.signing.signer import SigningKey
@@ -93,12 +95,17 @@ def label(
     return Label(
         name=name,
         release=release,
-        serial=serial if serial is not None else int(now.strftime("%Y%m%d%H%M%S")),
+        serial=serial_of(serial, now),
         created=write_time(now),
         expires=write_time(now + timedelta(days=valid_days)) if valid_days else None,
         uv=uv,
         platforms=platforms,
     )
+
+
+def serial_of(serial: int | None, now: datetime) -> int:
+    """Return the serial that a bundle packed now gets."""
+    return serial if serial is not None else int(now.strftime("%Y%m%d%H%M%S"))
 
 
 def output_path(output: Path, marked: Label) -> Path:
@@ -132,10 +139,12 @@ def pack(
     key: SigningKey,
     level: str,
     chain: Sequence[SignedDocument] = (),
+    since: Contents | None = None,
     progress: Progress,
 ) -> Packed:
     """Store, sign and write the bundle; `output` is a file, a folder, or `-` for stdout.
 
+    With `since` it carries only what those earlier bundles did not.
     Raises `HostFault` where it cannot be written; then nothing is left behind. Compressed content is kept
     in a folder beside the bundle meanwhile, so that it needs no room elsewhere.
     """
@@ -146,15 +155,22 @@ def pack(
     with host_faults(above):
         spool = tempfile.TemporaryDirectory(prefix=".uv-bundler-", dir=above)
     with spool as folder, host_faults(path):
-        made = recompress(ingredients, level=level, spool=Path(folder), progress=progress)
+        if since:
+            whole = make_since(ingredients, since, level=level, spool=Path(folder), progress=progress)
+        else:
+            whole = Made(
+                recompressed=recompress(ingredients, level=level, spool=Path(folder), progress=progress)
+            )
+        made = whole.recompressed
         plain = store_plain(made.left, level=level, spool=Path(folder), progress=progress)
         stored = with_sums([*plain, *made.stored], Path(folder))
         compressed = time.monotonic()
-        index = _index(marked, stored, made.artifacts)
+        index = _index(marked, stored, whole)
         raw = index.to_bytes()
-        if len(raw) > MAX_INDEX_BYTES:
+        most = MAX_PREFIXED_INDEX if any(one.prefix for one in index.members) else MAX_INDEX_BYTES
+        if len(raw) > most:
             raise UsageFault(
-                f"{path}: its index would have {len(raw)} bytes, expected at most {MAX_INDEX_BYTES}",
+                f"{path}: its index would have {len(raw)} bytes, expected at most {most}",
                 hint="carry less in one bundle: split the manifest, by platforms for instance",
             )
         signatures = [key.sign(raw, namespace=NAMESPACE)]
@@ -186,7 +202,7 @@ def _to_stdout(chunks: Iterator[bytes]) -> int:
     return size
 
 
-def _index(marked: Label, stored: Sequence[Stored], rebuilt: Sequence[Artifact]) -> Index:
+def _index(marked: Label, stored: Sequence[Stored], whole: Made) -> Index:
     return Index(
         name=marked.name,
         release=marked.release,
@@ -196,8 +212,10 @@ def _index(marked: Label, stored: Sequence[Stored], rebuilt: Sequence[Artifact])
         tool=f"uv-bundler {__version__}",
         uv=marked.uv,
         platforms=marked.platforms,
-        artifacts=(*(one.artifact for one in stored if one.artifact), *rebuilt),
+        artifacts=(*(one.artifact for one in stored if one.artifact), *whole.recompressed.artifacts),
         members=tuple(one.member for one in stored),
+        base=whole.base,
+        held=whole.held,
     )
 
 

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 from bundler.connected import makelock, packing
 from bundler.connected.cache import Cache, default_root
+from bundler.connected.deltalock import words_of
+from bundler.connected.earlier import read_earlier
+from bundler.connected.earliercontent import Contents
 from bundler.connected.fetch import Fetcher
 from bundler.connected.gather import Supplies, gather
 from bundler.connected.http import open_session
@@ -27,9 +30,11 @@ from bundler.errors import SourceFault, UsageFault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     import requests
 
+    from bundler.connected.earlier import Earlier
     from bundler.core.digest import Digest
     from bundler.core.progress import Progress
     from bundler.signing.signer import SigningKey
@@ -98,12 +103,19 @@ class Workshop:
             f"{counted(len(lock.platforms), 'platform')}, {', '.join(total)}"
         )
 
-    def plan(self) -> list[str]:
+    def plan(self, *, since: Sequence[Path] = ()) -> list[str]:
         """Return what `pack` would carry, a line each; resolves where the lock is old, writes nothing."""
+        earlier = self._earlier(since, packing.packing_time())
         lock = self._current_lock() or self._resolve(self._last_lock(), upgrade=False)
-        wheels = [(f"uv {one.version} for {one.platform}", one.wheel.size) for one in lock.wheels]
-        pythons = [(item.row.key, item.size) for item in lock.pythons]
-        builds = [(f"{item.row.key} (own build, {item.source})", item.size) for item in lock.builds]
+        words = words_of(lock, earlier)
+        wheels = [
+            (f"uv {one.version} for {one.platform}{words.wheel(one)}", one.wheel.size) for one in lock.wheels
+        ]
+        pythons = [(f"{item.row.key}{words.row(item.row)}", item.size) for item in lock.pythons]
+        builds = [
+            (f"{item.row.key} (own build, {item.source}){words.row(item.row)}", item.size)
+            for item in lock.builds
+        ]
         lines = [f"{self.manifest.name} {self.manifest.release}, from {self.lock_path}"]
         everything = [*pythons, *builds, *wheels]
         for what, count in everything:
@@ -122,9 +134,15 @@ class Workshop:
         level: str,
         valid_days: int | None = None,
         chain: Sequence[SignedDocument] = (),
+        since: Sequence[Path] = (),
     ) -> packing.Packed:
-        """Lock where needed, fetch, build, sign and write the bundle; `valid_days` overrides the manifest."""
+        """Lock where needed, fetch, build, sign and write the bundle; `valid_days` overrides the manifest.
+
+        `since` names earlier bundles or their indexes: what they brought is not carried again.
+        """
         packing.check_output(output)
+        now = packing.packing_time()
+        earlier = self._earlier(since, now)
         lock, begun = self._current_lock() or self.lock(upgrade=False), time.monotonic()
         if not lock.pythons and not lock.builds:
             raise UsageFault(f"{self.lock_path}: has no interpreters, expected one", hint="lock again")
@@ -135,7 +153,7 @@ class Workshop:
             valid_days=valid_days or self.manifest.valid_days,
             uv=lock.uv,
             platforms=lock.platforms,
-            now=packing.packing_time(),
+            now=now,
         )
         supplies = Supplies(
             index=self.index.url,
@@ -155,9 +173,16 @@ class Workshop:
                 key=key,
                 level=level,
                 chain=chain,
+                since=Contents(earlier=earlier, supplies=supplies, progress=self.progress)
+                if earlier
+                else None,
                 progress=self.progress,
             )
         return replace(packed, seconds=(("fetch", fetched), *packed.seconds))
+
+    def _earlier(self, since: Sequence[Path], now: datetime) -> tuple[Earlier, ...]:
+        serial = packing.serial_of(self.manifest.serial, now)
+        return read_earlier(since, name=self.manifest.name, serial=serial)
 
     def _last_lock(self) -> Lock | None:
         return load_lock(self.lock_path) if self.lock_path.exists() else None
