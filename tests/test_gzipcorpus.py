@@ -1,0 +1,202 @@
+"""Whatever gzip or zip a packer meets is recompressed and comes back bit for bit, or is carried as it is."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+import sys
+import zlib
+
+import gzipcorpus
+import oddgzips
+import pytest
+import zipcorpus
+from conftest import SHARED
+from gzipcorpus import ALWAYS, AS_IT_IS, FAMILIES, RECOMPRESSED, definite, framed
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from ownbuild_fixture import host_build
+from recompressing import come_back, there_and_back
+
+from bundler.deflate import catalog
+
+SMALL_TAR = gzipcorpus.python_tar(24_000)
+ODD = {
+    "headers": (lambda: oddgzips.headers(SMALL_TAR), 18),
+    "members": (lambda: oddgzips.members(SMALL_TAR), 9),
+    "ends": (lambda: oddgzips.ends(SMALL_TAR), 17),
+    "damaged": (lambda: oddgzips.damaged(SMALL_TAR, count=20), 20),
+    "other forms": (lambda: oddgzips.other_forms(SMALL_TAR), 8),
+    "zip files": (zipcorpus.good, 24),
+    "zip files that lie": (zipcorpus.bad, 57),
+}
+
+
+def check(family, folder, *, small):
+    """Send the family's settings on every content there and back; few of them, and little content, if `small`."""
+    one = FAMILIES[family]
+    writers = {
+        name: write for name, write in one.settings() if not small or one.few is None or name in one.few
+    }
+    assert len(writers) >= len(one.few or "x") if small else writers
+    contents = {
+        name: data for name, data in gzipcorpus.contents(small=small).items() if len(data) <= one.most
+    }
+    files = {
+        (setting, name): write(data) for setting, write in writers.items() for name, data in contents.items()
+    }
+    for (_, name), data in files.items():
+        assert gzip.decompress(data) == contents[name]  # the corpus is what it says
+    for (setting, name), outcome in there_and_back(files, folder).items():
+        expected = definite(family, setting, small=small) if name == "tar" else None
+        found = RECOMPRESSED if outcome.recompressed else AS_IT_IS
+        assert (setting, name, found) == (setting, name, expected or found), outcome
+
+
+def skip_where_missing(family):
+    if why := FAMILIES[family].missing():
+        pytest.skip(f"{family}: {why}")
+
+
+def test_the_corpus_has_what_the_requirements_install():
+    if sys.platform == "win32" or catalog.why_not_native("zlib-6-8"):
+        pytest.skip("this Python's zlib, or its zlib-ng, hides what the corpus is written with")
+    assert {name: FAMILIES[name].missing() for name in ALWAYS} == dict.fromkeys(ALWAYS)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_an_encoder_writes_comes_back(family, tmp_path):
+    skip_where_missing(family)
+    check(family, tmp_path, small=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_much_of_what_an_encoder_writes_comes_back(family, tmp_path):
+    skip_where_missing(family)
+    assert len(gzipcorpus.contents()["zeros"]) > 1 << 20
+    check(family, tmp_path, small=False)
+
+
+@pytest.mark.parametrize(("cases", "least"), ODD.values(), ids=ODD)
+def test_odd_files_come_back(cases, least, tmp_path):
+    cases = list(cases())
+    files = {name: data for name, data, _ in cases}
+    assert len(files) == len(cases) >= least
+    for name, outcome in there_and_back(files, tmp_path).items():
+        expected = next(one[2] for one in cases if one[0] == name)
+        found = RECOMPRESSED if outcome.recompressed else AS_IT_IS
+        assert (name, found) == (name, expected or found), outcome
+
+
+@pytest.mark.parametrize("cases", [zipcorpus.good, zipcorpus.bad], ids=["good", "bad"])
+def test_zip_files_in_an_archive_come_back(cases, tmp_path):
+    files = {
+        name: oddgzips.encoded(
+            "zlib-6-8", gzipcorpus.tar_of(**{"lib/a.whl": data, "lib/b.py": b"import a\n"})
+        )
+        for name, data, _ in cases()
+    }
+    outcomes = there_and_back(files, tmp_path)
+    assert all(one.recompressed for one in outcomes.values())
+
+
+def test_gzip_and_zip_behind_each_other_come_back():
+    whole = oddgzips.encoded("miniz-6", SMALL_TAR)
+    assert come_back(whole + zipcorpus.zipped()).encoders == ("miniz-6",)
+    assert come_back(zipcorpus.zipped() + whole).encoders == ("zlib-6-8",)
+
+
+@pytest.mark.parametrize("name", ["zlib-6-8", "zlib-1-9", "miniz-6", "medium-17"])
+def test_pure_python_gives_the_same_bytes_back(name, tmp_path):
+    content = gzipcorpus.python_tar(25_000)
+    outcome = there_and_back({name: oddgzips.encoded(name, content)}, tmp_path, reference=True)[name]
+    assert outcome.encoders == (name,)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", catalog.NAMES)
+def test_pure_python_gives_more_back(name, tmp_path):
+    content = gzipcorpus.python_tar(400_000)
+    outcome = there_and_back({name: oddgzips.encoded(name, content)}, tmp_path, reference=True)[name]
+    assert outcome.recompressed
+
+
+PIECES = st.one_of(
+    st.binary(max_size=200),
+    st.builds(lambda word, times: word * times, st.binary(min_size=1, max_size=12), st.integers(1, 4000)),
+    st.integers(0, 99).map(lambda at: SMALL_TAR[at * 250 :][:5000]),
+)
+
+
+@st.composite
+def gzips(draw):
+    """Draw a gzip member by zlib with any settings, written in any pieces, with any header."""
+    usual = draw(st.booleans())
+    state = zlib.compressobj(
+        draw(st.integers(0, 9)),
+        zlib.DEFLATED,
+        -15 if usual else -draw(st.integers(9, 15)),
+        draw(st.sampled_from((8, 9))) if usual else draw(st.integers(1, 9)),
+        0
+        if usual
+        else draw(st.sampled_from((0, zlib.Z_FILTERED, zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE, zlib.Z_FIXED))),
+    )
+    flushes = [zlib.Z_NO_FLUSH] if usual else [zlib.Z_NO_FLUSH, zlib.Z_SYNC_FLUSH, zlib.Z_FULL_FLUSH]
+    content = body = b""
+    for piece in draw(st.lists(PIECES, max_size=6)):
+        content += piece
+        body += state.compress(piece)
+        if mode := draw(st.sampled_from(flushes)):
+            body += state.flush(mode)
+    flags = draw(st.sampled_from((0, 0, 0x01, 0x04, 0x08, 0x10, 0x1F)))
+    header = struct.pack("<3sBIBB", b"\x1f\x8b\x08", flags, draw(st.integers(0, 2**32 - 1)), 0, 3)
+    texts = st.binary(max_size=20).map(lambda text: text.replace(b"\0", b"") + b"\0")
+    if flags & 0x04:
+        extra = draw(st.binary(max_size=30))
+        header += struct.pack("<H", len(extra)) + extra
+    header += draw(texts) if flags & 0x08 else b""
+    header += draw(texts) if flags & 0x10 else b""
+    header += b"\1\2" if flags & 0x02 else b""
+    return framed(body + state.flush(), content, header=header)
+
+
+@settings(max_examples=30, deadline=None)
+@given(gzips())
+def test_any_gzip_comes_back(data):
+    come_back(data)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(gzips() | st.binary(max_size=40), max_size=3).map(b"".join))
+@example(b"\x1f\x8b\x08" + bytes(7))
+@example(b"PK\5\6" + bytes(18))
+@example(b"\x28\xb5\x2f\xfd")
+def test_any_bytes_come_back(data):
+    come_back(data)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, deadline=None)
+@given(st.lists(gzips() | st.binary(max_size=40), max_size=3).map(b"".join))
+def test_many_bytes_come_back(data):
+    come_back(data)
+
+
+@pytest.mark.slow
+def test_an_own_build_is_recognised_and_comes_back():
+    own = host_build()
+    assert come_back(own.path.read_bytes()).encoders[0] == "zlib-6-8"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.11.2", "3.12.1-miniz", "3.13.5lto", "3.13.15lto"])
+def test_upstream_archives_come_back(version):
+    path = SHARED / "archives" / f"cpython-{version}-x86_64-linux-install_only_stripped.tar.gz"
+    if not path.is_file():
+        pytest.skip(f"needs {path.parent.parent.name}/{path.parent.name}/{path.name}, which is not here")
+    data = path.read_bytes()
+    outcome = come_back(data)
+    assert outcome.encoders[0] == ("miniz-6" if "miniz" in version else "medium-17")
+    assert hashlib.sha256(data).hexdigest() in (path.parent / "SHA256SUMS").read_text()
