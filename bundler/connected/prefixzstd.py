@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from bundler.core.decode import decode
@@ -25,7 +26,7 @@ def compress_after(
     prefix: bytes, content: Path, size: int, out: Path, *, level: int, advance: Callable[[int], None]
 ) -> bool:
     """Compress the `size` bytes of `content` into `out`; tell whether a reader gets them back from it."""
-    zstd: Any = _library()
+    zstd = library()
     option = zstd.CompressionParameter
     options = {
         option.compression_level: level,
@@ -48,9 +49,6 @@ def compress_after(
     return state.hexdigest() == hash_file(content)[0].hex
 
 
-def _library() -> Any:
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-    return zstd
+def library() -> Any:
+    """Return the module that compresses; raises `ModuleNotFoundError` where nobody installed it."""
+    return import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
