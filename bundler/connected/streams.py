@@ -42,7 +42,10 @@ class Place(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Content:
-    """A content, once: a view that has it, the path that stock tools give it, and who needs it."""
+    """A content, once: a view that has it, the path that stock tools give it, and who needs it.
+
+    Its names are hard links and have one mode, what any of them may do.
+    """
 
     owner: Cut
     piece: Found
