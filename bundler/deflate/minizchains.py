@@ -3,8 +3,9 @@
 Ported from `miniz_oxide` 0.7 and 0.8 (`deflate/core.rs`: MIT, Zlib or Apache-2.0 licence, Frommi and
 contributors), which was ported from `miniz.c` (MIT licence, Rich Geldreich, RAD Game Tools, Valve).
 
-miniz keeps positions in 16 bits, which shows: a position that is a multiple of 65 536 ends its chain, and a
-link from 65 536 bytes ago or more is taken for a near one. Both are kept, as both change what is found.
+miniz keeps positions in 16 bits, which shows: a position that is a multiple of 65 536 ends its chain. A link
+from 65 536 bytes ago or more, which it takes for a near one, shows nowhere: by then, all that begins with the
+three bytes and lies in the window has been seen.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ LONGEST: Final = 258  # bytes of a match
 TURN: Final = 1 << 16  # positions that 16 bits tell apart
 _NONE = -(1 << 60)  # a link to nowhere
 _ENDED = -(1 << 61)  # a link that miniz cannot follow, though there is something
-_NOWHERE, _SURE = -(1 << 50), -(3 << 59)  # links below are of the two kinds; above, of all but the second one
+_SURE = -(3 << 59)  # links above this are not of the second kind
 _PROBES = (0, 1, 6, 32, 16, 32, 128, 256, 512, 768, 1500)  # per level
 _FEW = 6  # a multiple of 3: links to follow before it pays to ask whether there can be anything
 _TRIES = 16  # links to follow for the answer
@@ -75,7 +76,7 @@ class Chains:
         self._before = [position - count for position in self._before[count:]]
         self._heads = [position - count for position in self._heads]
 
-    def longest(self, at: int, length: int, ahead: int) -> tuple[int, int]:  # noqa: C901  # a call for each link would take longer than the link
+    def longest(self, at: int, length: int, ahead: int) -> tuple[int, int]:
         """Return distance and length of the match at `at` that miniz finds, of at most `ahead` bytes.
 
         It is longer than `length`, which is 2 at least; or there is none: then return (0, `length`).
@@ -91,11 +92,7 @@ class Chains:
             for left in range(left - 1, pause - 1, -1):  # noqa: B007, B020  # it goes on where it was
                 q = before[q]
                 if q < low:
-                    if q < _NOWHERE:
-                        return distance, length
-                    q = at - (at - q) % TURN
-                    if q < low or q == at:
-                        return distance, length
+                    return distance, length
                 if pairs[q + last] == wanted:
                     break
             else:
