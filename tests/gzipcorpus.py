@@ -259,7 +259,7 @@ ALWAYS = ("zlib", "zlib-ng", "miniz_oxide", "zlib-rs behind tar-rs")
 def definite(family: str, setting: str, *, small: bool) -> str | None:
     """Return what must become of the tar where it was written so, None where either will do.
 
-    GNU gzip -1 wrote the small tar as zlib does.
+    GNU gzip -1 wrote the small tar as zlib does, and pigz does so with one block.
     """
     if family == "zlib":
         stored = "level 0" in setting
@@ -270,4 +270,4 @@ def definite(family: str, setting: str, *, small: bool) -> str | None:
     if family == "zlib-rs behind tar-rs":
         return RECOMPRESSED
     unknown = ("zlib-ng", "zlib-rs", "minigzip", "perl")
-    return None if family in unknown or (family == "GNU gzip" and small) else AS_IT_IS
+    return None if family in unknown or (family in ("GNU gzip", "pigz") and small) else AS_IT_IS

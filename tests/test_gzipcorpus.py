@@ -12,6 +12,7 @@ import gzipcorpus
 import oddgzips
 import pytest
 import zipcorpus
+from bundles import HOST, PACKER, archive, unpack_bytes
 from conftest import SHARED
 from gzipcorpus import ALWAYS, AS_IT_IS, FAMILIES, RECOMPRESSED, definite, framed
 from hypothesis import example, given, settings
@@ -19,6 +20,12 @@ from hypothesis import strategies as st
 from ownbuild_fixture import host_build
 from recompressing import come_back, there_and_back
 
+from bundler.connected.bundlewriter import Ingredient
+from bundler.connected.packing import label, pack, packing_time
+from bundler.core.digest import Digest
+from bundler.core.metadata import dump_rows
+from bundler.core.progress import Silent
+from bundler.core.uvnames import cache_name, mirror_path
 from bundler.deflate import catalog
 
 SMALL_TAR = gzipcorpus.python_tar(24_000)
@@ -121,6 +128,50 @@ def test_pure_python_gives_more_back(name, tmp_path):
     content = gzipcorpus.python_tar(400_000)
     outcome = there_and_back({name: oddgzips.encoded(name, content)}, tmp_path, reference=True)[name]
     assert outcome.recompressed
+
+
+@pytest.mark.slow
+def test_a_bundle_of_odd_files_is_unpacked(tmp_path):
+    """Signed, with rows of metadata as they are for real archives: each becomes an archive of a minor of its own."""
+    cases = [data for make, _ in ODD.values() for _, data, _ in make() if data]
+    rows = [archive(data, version=(3, 20, number))[1] for number, data in enumerate(dict.fromkeys(cases))]
+    ingredients = []
+    for number, (data, row) in enumerate(zip(dict.fromkeys(cases), rows, strict=True)):
+        (tmp_path / f"in-{number}").write_bytes(data)
+        ingredients.append(
+            Ingredient(
+                path=mirror_path(row.url),
+                role="archive",
+                platform=row.platform,
+                key=row.key,
+                size=len(data),
+                sha256=row.sha256,
+                links=(f"python-cache/{cache_name(row.url, row.sha256)}",),
+                source=tmp_path / f"in-{number}",
+            )
+        )
+    listed = dump_rows(rows)
+    (tmp_path / "rows").write_bytes(listed)
+    ingredients.append(
+        Ingredient(
+            path="download-metadata.json",
+            role="metadata",
+            size=len(listed),
+            sha256=Digest.of(listed),
+            source=tmp_path / "rows",
+        )
+    )
+    marked = label(
+        name="plant-7", release="odd", serial=7, valid_days=None, uv=(), platforms=(HOST,), now=packing_time()
+    )
+    made = pack(
+        ingredients, marked=marked, output=tmp_path / "odd.uvb", key=PACKER, level="fast", progress=Silent()
+    )
+    assert sum(one.recipe is not None for one in made.index.artifacts) > 80
+    unpack_bytes((tmp_path / "odd.uvb").read_bytes(), tmp_path / "prefix")
+    current = tmp_path / "prefix" / "current"
+    for one in ingredients:
+        assert (current / one.path).read_bytes() == one.source.read_bytes()
 
 
 PIECES = st.one_of(
