@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _BLOCK: Final = 512
 _MAX_LONG: Final = 1 << 20  # bytes of a GNU long name or of pax records: no path is longer
-_OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
 _PAX = re.compile(rb"(\d{1,7}) ([^=\n]+)=")
 FILE, LINK, SYMLINK, FOLDER, OTHER = "file", "link", "symlink", "folder", "other"
 _KINDS: Final = {b"0": FILE, b"\0": FILE, b"7": FILE, b"1": LINK, b"2": SYMLINK, b"5": FOLDER}
@@ -100,8 +99,11 @@ def _is_header(header: bytes) -> bool:
 def _number(field: bytes) -> int | None:
     if field[0] == 0x80:  # GNU: binary, where octal digits did not suffice
         return int.from_bytes(field[1:], "big")
-    octal = _OCTAL.fullmatch(field)
-    return int(octal[1] or b"0", 8) if octal else None
+    digits = field.rstrip(b" \0").lstrip(b" ")
+    try:
+        return int(digits or b"0", 8) if digits.isdigit() or not digits else None
+    except ValueError:  # an 8 or a 9
+        return None
 
 
 def _longer(kind: bytes, data: bytes) -> Mapping[str, str]:
