@@ -16,7 +16,7 @@ from bundler.connected import streamtar, tarparts
 from bundler.connected.pieces import TEXT, UV, Cut, Encoded, Found, Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
     from bundler.core.recipe import Range
@@ -127,11 +127,14 @@ class Layout:
 
     def _add(self, one: Cut) -> None:
         group = group_of(one)
-        root = _SUFFIX.sub("", Path(one.ingredient.path).name)
+        root = self._free(_SUFFIX.sub("", Path(one.ingredient.path).name))
+        pieces = list(_found(one.pieces))
+        names = [piece.name if piece.kind == UV else _below(root, piece.name) for piece in pieces]
+        last = {name: number for number, name in enumerate(names)}
         tree = {}
-        for piece in _found(one.pieces):
-            path = self._free(piece.name if piece.kind == UV else _below(root, piece.name))
-            tree[piece.name] = path
+        for number, (piece, name) in enumerate(zip(pieces, names, strict=True)):
+            # Of entries with one name the last one stays when a tar is extracted.
+            tree[piece.name] = path = self._free(name if last[name] == number else f"{name}~{number}")
             known = self._contents.get((piece.kind, piece.sha256))
             if known is None:
                 self._contents[piece.kind, piece.sha256] = Content(
@@ -141,26 +144,23 @@ class Layout:
                 known.groups.add(group)
                 known.mode |= piece.mode & 0o777
                 known.others.append((group, path))
-        for entry in sorted(
-            one.extra, key=lambda entry: list(_KINDS).index(entry.kind) if entry.kind in _KINDS else 9
-        ):
-            if entry.kind not in _KINDS or not entry.name.strip("./"):
-                continue
-            target = entry.target
-            if entry.kind == tarparts.LINK:
-                target = tree.get(target) or _below(root, target)
-            mode = entry.mode | (0o700 if entry.kind == tarparts.FOLDER else 0)
-            path = (
-                self._free(_below(root, entry.name))
-                if entry.kind != tarparts.FOLDER
-                else _below(root, entry.name)
-            )
-            self._bare.setdefault(group, []).append(
-                streamtar.headers(path, _KINDS[entry.kind], mode=mode, mtime=entry.mtime, target=target)
-            )
+        bare = [entry for entry in one.extra if entry.kind in _KINDS and entry.name.strip("./")]
+        bare.sort(key=lambda entry: list(_KINDS).index(entry.kind))
+        self._bare.setdefault(group, []).extend(self._bare_headers(root, tree, entry) for entry in bare)
+
+    def _bare_headers(self, root: str, tree: Mapping[str, str], entry: tarparts.Entry) -> bytes:
+        """Return an entry without content; folders can be written to, because other streams come after."""
+        path, target, mode = _below(root, entry.name), entry.target, entry.mode
+        if entry.kind == tarparts.FOLDER:
+            mode |= 0o700
+        else:
+            path = self._free(path)
+        if entry.kind == tarparts.LINK:
+            target = tree.get(target) or _below(root, target)
+        return streamtar.headers(path, _KINDS[entry.kind], mode=mode, mtime=entry.mtime, target=target)
 
     def _free(self, path: str) -> str:
-        """Return the path, or one like it where an archive has two entries of one name."""
+        """Return the path, or one like it where it is taken: two archives may have one name."""
         free, number = path, 1
         while free in self._taken:
             number += 1
