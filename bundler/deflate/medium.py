@@ -175,16 +175,17 @@ class MediumEncoder:
         """Do what deflate_medium does; return whether the last block was written."""
         data, hashed, head, prev = self._data, self._hashes, self._head, self._prev
         symbols, capacity = self._blocks.symbols, self._blocks.capacity
+        append = symbols.append
         at, far, base = self._at, self._far, self._base
         end = at + self._lookahead
-        edge = base + _WINDOW - _MIN_LOOKAHEAD
+        near, edge = end - _MIN_LOOKAHEAD, base + _WINDOW - _MIN_LOOKAHEAD
         next_length = next_start = next_first = 0
         while True:
-            if at > end - _MIN_LOOKAHEAD:
+            if at > near:
                 self._at, self._lookahead, self._far = at, end - at, far
                 self._fill()
                 base, end = self._base, at + self._lookahead
-                edge = base + _WINDOW - _MIN_LOOKAHEAD
+                near, edge = end - _MIN_LOOKAHEAD, base + _WINDOW - _MIN_LOOKAHEAD
                 if self._lookahead < _MIN_LOOKAHEAD and not finish:
                     return False
                 if not self._lookahead:
@@ -213,7 +214,7 @@ class MediumEncoder:
                         self._insert(covered)
 
             # One match is looked ahead for.
-            if ahead >= edge or at >= end - _MIN_LOOKAHEAD:
+            if at >= near or ahead >= edge:
                 next_length = 0
             elif ahead <= far:
                 next_first = ahead + 1
@@ -277,9 +278,9 @@ class MediumEncoder:
                         length, next_length, next_start = left, longer, earlier
 
             if length > 1:
-                symbols.append(at - start << SHIFT | length)
+                append(at - start << SHIFT | length)
             elif length:
-                symbols.append(data[at])
+                append(data[at])
             at += length
             if len(symbols) == capacity:
                 self._at, self._lookahead, self._far = at, end - at, far
