@@ -217,8 +217,12 @@ class Box:
             self.held.append({"sha256": sha(data), "size": len(data), "base": [base]} | size | facts)
         return self
 
-    def seal(self, *, bend=None, packers=(PACKER,), stored=None) -> bytes:
-        """Return the bundle; `bend` may change the index before it is signed, `stored` members' bytes."""
+    def seal(self, *, bend=None, packers=(PACKER,), stored=None, claimed=((), ())) -> bytes:
+        """Return the bundle.
+
+        `bend` may change the index before it is signed, `stored` members' bytes; `claimed` are further members
+        and artifacts of an index, nothing of which is stored.
+        """
         if self.rows:
             self.plain["payload/download-metadata.json"] = rows = dump_rows(self.rows)
             listed = {
@@ -245,6 +249,7 @@ class Box:
             data = (stored or {}).get(path, data)
             pieces[path] = data
             members.append(described(path, data, "zstd" if more else "identity") | more)
+        members += claimed[0]
         sums = "".join(f"{one['sha256']}  {one['path']}\n" for one in members).encode()
         document = {
             "format": FORMAT,
@@ -252,13 +257,15 @@ class Box:
             "name": self.name, "release": "2026Q4", "serial": self.serial, "created": "2026-11-20T00:00:00Z",
             "tool": "uv-bundler test", "uv": ["0.13.8"] if any(one["role"] == "uv" for one in self.artifacts) else [],
             "platforms": [str(one) for one in self.platforms], "block_size": 1 << 20,
-            "artifacts": self.artifacts, "members": [described("SHA256SUMS", sums, "identity"), *members],
+            "artifacts": [*self.artifacts, *claimed[1]], "members": [described("SHA256SUMS", sums, "identity"), *members],
             **({"base": self.base} if self.base else {}), **({"held": self.held} if self.held else {}), **self.facts,
         }  # fmt: skip
         if bend:
             document = json.loads(json.dumps(document))
             bend(document)
-        raw = strictjson.dump(document)
+        raw = (
+            json.dumps(document, separators=(",", ":")).encode() if claimed[0] else strictjson.dump(document)
+        )
         out = [*front(raw, [one.sign(raw) for one in packers])]
         for path, data in (("SHA256SUMS", sums), *pieces.items()):
             out += [ustar.header(path, len(data)), data, ustar.padding(len(data))]

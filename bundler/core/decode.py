@@ -12,6 +12,7 @@ import zstandard
 
 from bundler.core.fault import Fault
 from bundler.core.index import IDENTITY, MAX_WINDOW_LOG
+from bundler.core.prefixed import rounded, without_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,34 +25,34 @@ _FREE, _LEAST = 200, 1024  # a frame may have so many blocks, and one more for s
 
 
 def decode(
-    blocks: Iterable[bytes], *, encoding: str, size: int, prefix: bytes | bytearray = b""
+    blocks: Iterable[bytes], *, encoding: str, size: int, prefix: Iterable[bytes] = (), reach: int = 0
 ) -> Iterator[bytes]:
     """Yield the artifact's bytes, exactly `size` of them; raises `Fault` for anything else.
 
     Raises `MemoryError` where this process may not have the window that the frame asks for.
 
-    `prefix` is what stands before the content for zstd, its raw content dictionary.
+    `prefix`, of `reach` bytes, is what stands before the content for zstd, its raw content dictionary.
 
     Holds the prefix, one window (at most 64 MiB) and a few MiB, whatever the stored bytes say.
     """
     if encoding == IDENTITY:
         return iter(blocks)
-    return _zstd(blocks, size, _decompressor(prefix))
+    return _zstd(blocks, size, prefix, reach)
 
 
-def _decompressor(prefix: bytes | bytearray) -> zstandard.ZstdDecompressor:
-    if not prefix:
-        return zstandard.ZstdDecompressor(max_window_size=1 << MAX_WINDOW_LOG)
-    raw = zstandard.ZstdCompressionDict(prefix, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
-    return zstandard.ZstdDecompressor(dict_data=raw, max_window_size=1 << MAX_WINDOW_LOG)
-
-
-def _zstd(blocks: Iterable[bytes], size: int, decompressor: zstandard.ZstdDecompressor) -> Iterator[bytes]:
-    decoder = decompressor.decompressobj()
-    total = 0
+def _zstd(blocks: Iterable[bytes], size: int, prefix: Iterable[bytes], reach: int) -> Iterator[bytes]:
+    pieces, window = _pieces(blocks, size), 1 << MAX_WINDOW_LOG
+    if reach:
+        window = rounded(reach + min(size, window))
+        pieces = without_prefix(pieces, prefix, window=window)
+    decoder = zstandard.ZstdDecompressor(max_window_size=window).decompressobj()
+    total, before = 0, reach
     try:
-        for piece in _pieces(blocks, size):
+        for piece in pieces:
             data = decoder.decompress(piece)
+            if before:  # the prefix comes out first
+                skipped = min(before, len(data))
+                before, data = before - skipped, data[skipped:]
             total += len(data)
             if total > size:
                 raise Fault(f"expected {size} bytes, found more")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bundler.core.durable import host_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -60,7 +60,7 @@ class Spool:
         """Return how many bytes of content `source` has."""
         return self._places[source][1]
 
-    def read(self, source: Source, offset: int, length: int) -> Iterable[bytes]:
+    def read(self, source: Source, offset: int, length: int) -> Iterator[bytes]:
         """Yield `length` bytes of the content of `source`, which has them, in pieces."""
         at = self._places[source][0] + offset
         end = at + length
@@ -69,13 +69,10 @@ class Spool:
             at += len(data)
             yield data
 
-    def join(self, ranges: Iterable[Range]) -> bytearray:
-        """Return the bytes of all `ranges`, in memory."""
-        joined = bytearray()
+    def join(self, ranges: Iterable[Range]) -> Iterator[bytes]:
+        """Yield the bytes of all `ranges`, one after the other."""
         for one in ranges:
-            for data in self.read(one.source, one.offset, one.length):
-                joined += data
-        return joined
+            yield from self.read(one.source, one.offset, one.length)
 
     def _pread(self, count: int, at: int) -> bytes:
         with host_faults(self._file):

@@ -41,11 +41,13 @@ def add_member(
                 yield block
 
         try:
-            prefix = spool.join(member.prefix)
             content = decode(
-                authenticated(), encoding=member.encoding, size=member.content or 0, prefix=prefix
+                authenticated(),
+                encoding=member.encoding,
+                size=member.content or 0,
+                prefix=spool.join(member.prefix),
+                reach=sum(one.length for one in member.prefix),
             )
-            del prefix
             spool.add(member.path, content)
         except Fault as fault:
             raise DamagedFault(f"{member.path}: {fault}", hint=REPACK) from None
