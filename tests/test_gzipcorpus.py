@@ -21,6 +21,7 @@ from ownbuild_fixture import host_build
 from recompressing import come_back, there_and_back
 
 from bundler.connected.bundlewriter import Ingredient
+from bundler.connected.encodersearch import PROBE
 from bundler.connected.packing import label, pack, packing_time
 from bundler.core.digest import Digest
 from bundler.core.metadata import dump_rows
@@ -107,6 +108,28 @@ def test_zip_files_in_an_archive_come_back(cases, tmp_path):
     }
     outcomes = there_and_back(files, tmp_path)
     assert all(one.recompressed for one in outcomes.values())
+
+
+BEYOND_THE_PROBE = b"".join(b"%d green bottles\n" % number for number in range(PROBE // 18))
+
+
+def test_what_differs_behind_the_probe_is_carried_as_it_is():
+    assert len(BEYOND_THE_PROBE) > PROBE + 50_000
+    state = zlib.compressobj(6, zlib.DEFLATED, -15)
+    body = (
+        state.compress(BEYOND_THE_PROBE)
+        + state.flush(zlib.Z_SYNC_FLUSH)
+        + state.compress(SMALL_TAR)
+        + state.flush()
+    )
+    outcome = come_back(framed(body, BEYOND_THE_PROBE + SMALL_TAR))
+    assert not outcome.recompressed
+
+
+def test_an_encoder_that_is_told_apart_only_behind_the_probe_is_found():
+    content = bytes(PROBE + 5000) + SMALL_TAR
+    for name in ("zlib-6-8", "zlib-7-8", "miniz-6"):
+        assert come_back(oddgzips.encoded(name, content)).encoders == (name,)
 
 
 def test_gzip_and_zip_behind_each_other_come_back():
