@@ -11,7 +11,7 @@ from conftest import SHARED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bundler.deflate import medium, nativeng
+from bundler.deflate import mediumstate, nativeng
 from bundler.deflate.medium import MediumEncoder
 from bundler.deflate.mediumsearch import hashes, longest_match
 from bundler.deflate.nativeng import NativeMediumEncoder, Unavailable
@@ -177,10 +177,10 @@ def test_they_agree_where_output_buffers_and_blocks_are_tiny(seed, output, memor
     dice = random.Random(seed)
     data = tar(*(repeats(dice.randrange(3000), word=dice.randrange(99), most=20) for _ in range(4)))
     with pytest.MonkeyPatch.context() as patch:
-        for module in (medium, nativeng):
+        for module in (mediumstate, nativeng):
             patch.setattr(module, "_OUTPUT", output)
         patch.setattr(nativeng, "_MEMORY", memory)
-        patch.setattr(medium, "BlockWriter", lambda: BlockWriter(mem_level=memory))
+        patch.setattr(mediumstate, "BlockWriter", lambda: BlockWriter(mem_level=memory))
         assert encoded(MediumEncoder(max_lazy=16), data) == encoded(NativeMediumEncoder(max_lazy=16), data)
 
 
