@@ -133,7 +133,7 @@ def _header(sizes: list[int], far_sizes: list[int]) -> str:
         counts[symbol] += 1
     third = code_sizes(counts, 7)
     codes = _codes(third)
-    kept = max(4, max(n for n, symbol in enumerate(_ORDER) if third[symbol]) + 1)
+    kept = max(n for n, symbol in enumerate(_ORDER) if third[symbol]) + 1  # at least 5: some size is not 0
     pieces = [_digits(most - 257, 5), _digits(far - 1, 5), _digits(kept - 4, 4)]
     pieces += [_digits(third[symbol], 3) for symbol in _ORDER[:kept]]
     pieces += chain.from_iterable((codes[symbol], _digits(value, bits)) for symbol, value, bits in runs)
