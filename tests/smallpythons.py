@@ -31,12 +31,14 @@ def code(seed, magic=b"\x7fELF", size=20_000):
 def wheel(version, level=6):
     """Return a wheel with text, an empty file and a program for Windows in it."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in {
             "pip/__init__.py": text("pip"), "pip/main.py": text(f"pip {version}"), "pip/py.typed": b"",
             "pip/t64.exe": code("t64", b"MZ"), f"pip-{version}.dist-info/METADATA": text(f"metadata {version}", 500),
         }.items():  # fmt: skip
-            archive.writestr(zipfile.ZipInfo(name), content, compress_type=zipfile.ZIP_DEFLATED)
+            archive.writestr(
+                zipfile.ZipInfo(name), content, compress_type=zipfile.ZIP_DEFLATED, compresslevel=level
+            )
     return out.getvalue()
 
 

@@ -102,8 +102,12 @@ def test_a_trailer_that_is_missing_or_wrong_does_no_harm():
     assert check(member(TEXT)[:-8] + b"12345678") == [TEXT]
 
 
-def test_a_bomb_ends_at_the_limit():
-    assert check(member(bytes(9 << 20)), limit=1 << 20) == []
+@pytest.mark.parametrize(
+    "content", [bytes(9 << 20), random.Random(1).randbytes(3 << 20)], ids=["bomb", "stored"]
+)
+def test_a_content_ends_at_the_limit(content):
+    assert check(member(content, level=1), limit=1 << 20) == []
+    assert check(member(content, level=1), limit=16 << 20) == [content]
 
 
 @pytest.mark.parametrize("seed", range(40))

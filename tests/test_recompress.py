@@ -6,6 +6,7 @@ import smallpythons
 import zstandard
 from smallpythons import LINUX, MACOS, WINDOWS, gzipped, ingredient, python, tar, tree
 
+from bundler.connected import recipes
 from bundler.connected import recompress as module
 from bundler.connected.bundlewriter import store_plain, with_sums
 from bundler.connected.pieces import Body
@@ -285,6 +286,15 @@ def test_a_file_that_changed_since_it_was_fetched_is_left_to_who_stores_it_and_r
     assert [left.path for left in made.left] == [one.path]
     with pytest.raises(SourceFault, match="expected sha256"):
         store_plain(made.left, level="fast", spool=tmp_path, progress=Silent())
+
+
+def test_a_recipe_beyond_a_limit_of_the_format_is_not_used(box, tmp_path, monkeypatch):
+    wanted = [python(box), uv(box)]
+    monkeypatch.setattr(recipes, "MAX_ENCODED", 1)
+    monkeypatch.setattr(recipes, "_FREE", 0)
+    made = packed(wanted, tmp_path)
+    assert check(made, wanted) == {wanted[1].path}
+    assert made.shares[wanted[0].path].how == "as it is: its recipe would break a limit of the format"
 
 
 def test_stored_bytes_are_counted_once(box, tmp_path):

@@ -153,6 +153,20 @@ def test_python_reads_every_header_that_is_written(name, target):
         )
 
 
+def test_a_content_that_is_executable_once_is_so_by_all_its_names(box, tmp_path):
+    entries = [("a", b"#!/bin/sh", {"mode": 0o644}), ("b", b"#!/bin/sh", {"mode": 0o755})]
+    one = ingredient(box, gzipped(tar(entries)), name="x.tar.gz")
+    assert listing(trees([one], tmp_path)) == {f"x/{name}": (b"#!/bin/sh", True) for name in ("a", "b")}
+
+
+def test_an_archive_for_no_platform_has_its_tree_in_common(box, tmp_path):
+    entries = [("a", b"1", {}), ("b", b"1", {}), ("c", b"2", {})]
+    one = ingredient(box, gzipped(tar(entries)), name="x.tar.gz", platform=None)
+    assert {name: content for name, (content, _) in listing(trees([one], tmp_path)).items()} == {
+        "x/a": b"1", "x/b": b"1", "x/c": b"2",
+    }  # fmt: skip
+
+
 def test_archives_of_one_name_have_a_tree_each(box, tmp_path):
     wanted = [
         ingredient(box, gzipped(tar([("python/a", content, {})])), path=f"mirror/{content.decode()}/x.tar.gz")

@@ -22,9 +22,9 @@ MEMBERS = {
 
 def made(members=MEMBERS, *, level=6, method=zipfile.ZIP_DEFLATED):
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method, compresslevel=level) as archive:
+    with zipfile.ZipFile(out, "w", method) as archive:
         for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content, compress_type=method)
+            archive.writestr(zipfile.ZipInfo(name), content, compress_type=method, compresslevel=level)
     return out.getvalue()
 
 
@@ -104,10 +104,22 @@ def test_what_was_proved_is_not_encoded_again(monkeypatch):
 
 
 def test_what_was_proved_of_one_body_is_no_word_for_another():
+    content = b" ".join(b"%d" % (n * n % 997) for n in range(4000))
     proved = {}
-    check(made({"a": TEXT}, level=9), proved)
-    other = made({"a": TEXT}, level=1)
-    assert check(other, proved) == {"a": TEXT}
+    check(made({"a": content}, level=6), proved)
+    other = made({"a": content}, level=1)
+    assert other != made({"a": content}, level=6)
+    assert check(other, proved) == {"a": content}
+    assert len(proved) == 2
+
+
+def test_two_entries_for_one_body_are_a_doubt():
+    data = made({"a": TEXT})
+    central, end = data.index(b"PK\1\2"), data.index(b"PK\5\6")
+    entry = data[central:end]
+    for count, found in ((1, {"a": TEXT}), (2, None)):
+        tail = b"PK\5\6" + struct.pack("<4H2IH", 0, 0, count, count, count * len(entry), central, 0)
+        assert check(data[:central] + count * entry + tail) == found
 
 
 DOUBTS = {

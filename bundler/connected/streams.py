@@ -111,10 +111,8 @@ class Layout:
             home = _home(one.groups)
             streams.setdefault((home, kind), []).append(one)
             for group, path in one.others:
-                if home != group or group != COMMON:
-                    links.setdefault((group, kind), []).append(
-                        streamtar.headers(path, streamtar.LINK, mode=one.mode, target=one.path)
-                    )
+                link = streamtar.headers(path, streamtar.LINK, mode=one.mode, target=one.path)
+                links.setdefault((group, kind), []).append(link)
         for group, bare in self._bare.items():
             links.setdefault((group, TEXT), []).extend(bare)
         if not self._trees:
