@@ -28,13 +28,13 @@ def without_prefix(pieces: Iterator[bytes], prefix: Iterable[bytes], *, window: 
     The first of the pieces holds the frame's header, and the frame has a checksum. `window` is the prefix and
     the frame's own window, in bytes.
     """
-    first = next(pieces, b"")
     yield zstandard.MAGIC_NUMBER.to_bytes(4, "little") + bytes([0, _descriptor(window)])
     for data in prefix:
         for at in range(0, len(data), _BLOCK):
             block = data[at : at + _BLOCK]
             yield (len(block) << 3).to_bytes(3, "little") + block
-    held = b""
+    # Only now: the window was taken before the threads of who reads take address space for themselves.
+    held, first = b"", next(pieces, b"")
     rest = first[zstandard.frame_header_size(first) :] if first else b""
     for piece in itertools.chain((rest,), pieces):
         held += piece
