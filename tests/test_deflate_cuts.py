@@ -64,7 +64,7 @@ def test_a_shortcut_to_zlib_does_not_care(name, piece):
 
 
 @pytest.mark.parametrize("before", [1, 2])
-@pytest.mark.parametrize("name", ["zlib-3-8", "zlib-6-8", "zlib-9-9"])
+@pytest.mark.parametrize("name", ["zlib-3-8", "zlib-6-8"])
 def test_the_reference_finds_the_farthest_matches_too(name, before):
     """Where another string has the same hash of seven bytes, and is nearer, the match was lost."""
     content = farthest_matches(before=before)
@@ -73,7 +73,7 @@ def test_the_reference_finds_the_farthest_matches_too(name, before):
     )
 
 
-@pytest.mark.parametrize("end", [2 * WINDOW + extra for extra in (-2, -1, 0, 1)] + [3 * WINDOW - 1])
+@pytest.mark.parametrize("end", [2 * WINDOW + extra for extra in (-1, 0)] + [3 * WINDOW - 1])
 def test_the_end_of_the_content_is_where_zlib_has_it(end):
     content = farthest_matches()[:end]
     for name in ("zlib-1-8", "zlib-6-8"):
