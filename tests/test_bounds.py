@@ -13,6 +13,7 @@ from bundles import PACKER, Packer, archive, make_bundle, unpack_bytes
 from cli import check_refusal
 from faulthost import lean, outside_log
 from measured import MIB, run
+from recompressed import Box, Taken, gzip_of
 
 from bundler.connected.bundlewriter import front
 from bundler.core import ustar
@@ -91,12 +92,36 @@ def longest_chain():
     )
 
 
+def of_box(*, before, content, claimed=0):
+    """Return what writes a bundle of a stream of so many MiB with so many of another one as its prefix."""
+
+    def write(path):
+        box = Box(window_log=26)
+        first, second = ("payload/a/text.tar.zst", "payload/b/text.tar.zst")
+        box.contents[first] = b"".join(giants.noise(before or 1))
+        parts = (Taken(second, 5, b"".join(giants.noise(content, seed=2))[5:3000]),)
+        box.contents[second] = b"".join(giants.noise(content, seed=2))
+        if before:
+            box.prefixes[second] = [{"source": first, "offset": 0, "length": before * MIB}]
+        else:
+            parts = (*parts, Taken(first, 0, box.contents[first][:9]))
+        box.rebuilt(giants.program(0), gzip_of(*parts), role="uv")
+        members = giants.claimed_members(claimed) if claimed else ((), ())
+        path.write_bytes(box.seal(claimed=members))
+
+    return write
+
+
 FACE = "\N{GRINNING FACE}".encode()
 # What writes a bundle, and the exit code of its unpack.
 GIANTS = {
     "window of 64 MiB": (of_pieces(window), 0),
     "bomb of zeros": (of_pieces(bomb), 0),
     "window in blocks of 4 MiB": (of_pieces(window, bomb, block_size=4 * MIB), 0),
+    "window of 64 MiB in a stream": (of_box(before=0, content=150), 0),
+    "prefix of 95 MiB": (of_box(before=95, content=1), 0),
+    "prefix of 32 MiB, window": (of_box(before=32, content=100), 0),
+    "prefix of 95 MiB, index of members": (of_box(before=95, content=1, claimed=16_400), 5),
     "window of 128 MiB": (of_pieces(lambda: giants.bomb(giants.program(0), 150, window_log=27)), 5),
     "index of digests, window": (
         lambda path: giants.write(path, [window()], block_size=1 << 16, claimed=giants.claimed_blocks(_ROOM)), 5),
@@ -148,7 +173,13 @@ def check_verdict(done, code):
 
 
 @pytest.mark.parametrize(
-    "kind", lean(GIANTS, "many texts beyond ASCII, chain of 32 MiB", "one long key beyond ASCII")
+    "kind",
+    lean(
+        GIANTS,
+        "many texts beyond ASCII, chain of 32 MiB",
+        "one long key beyond ASCII",
+        "prefix of 95 MiB",
+    ),
 )
 def test_a_giant_takes_less_than_200_mib(site, kind):
     write, code = GIANTS[kind]
