@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gzipcorpus import AS_IT_IS, RECOMPRESSED
+from gzipcorpus import AS_IT_IS, RECOMPRESSED, deflated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,6 +115,19 @@ def bad() -> Iterator[Case]:
         for _ in range(3):
             data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
         yield f"flipped bits {seed}", bytes(data), None
+    text = b"a line of a text\n" * 300
+    body = deflated(text, level=6)
+    yield "one honest member", of_deflate(body, text), RECOMPRESSED
+    for name, size in (
+        ("more", len(text) + 1),
+        ("less", len(text) - 1),
+        ("nothing", 0),
+        ("4 GiB", 2**32 - 2),
+    ):
+        yield f"a member that states {name}", of_deflate(body, text, size=size), AS_IT_IS
+    yield "garbage behind a body", of_deflate(body + b"garbage", text), AS_IT_IS
+    yield "a body cut off", of_deflate(body[:-3], text), AS_IT_IS
+    yield "a bomb: 1000 to 1", of_deflate(deflated(bytes(1 << 20)), bytes(1 << 20)), AS_IT_IS
     for left in (3, 30, len(whole) // 2, len(whole) - 1):
         yield f"cut off behind {left} bytes", whole[:left], AS_IT_IS
 
