@@ -99,7 +99,7 @@ SAMPLES = {
 }  # fmt: skip
 
 # The first 16 digits of SHA-256 of what cramjam 2.14.0 wrote for these at level 6, so that the reference has a judge
-# where there is no cramjam. Releases 2.7.0 to 2.11.0, with miniz_oxide 0.6.2 to 0.8.8, wrote the same.
+# where there is no cramjam. Releases 2.7.0, 2.8.3, 2.10.0 and 2.11.0, with miniz_oxide 0.7 and 0.8, wrote the same.
 VECTORS = {
     "nothing": "9b4fb24edd6d1d88",
     "one byte": "f5b976feaac71fd8",
