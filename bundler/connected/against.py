@@ -82,7 +82,19 @@ def _entry(
             yield Held(one.sha256, old.data, entry.size)
             yield Raw(0, at + entry.size, padding)
         return
-    yield from body
+    for piece in body:
+        yield _member(piece, held)
+
+
+def _member(piece: Piece, held: Sequence[HeldContent]) -> Piece:
+    """Return what a member of a changed wheel is made of: it may have been installed unchanged beside it."""
+    if isinstance(piece, Encoded):
+        return piece._replace(pieces=[_member(one, held) for one in piece.pieces])
+    if isinstance(piece, Found) and not piece.padding:
+        for one in held:
+            if old := one.by_digest.get(piece.sha256):
+                return Held(one.sha256, old[0].data, old[0].size)
+    return piece
 
 
 def _header(data: memoryview, entry: Entry, held: Sequence[HeldContent]) -> Held | None:

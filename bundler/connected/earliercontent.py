@@ -7,7 +7,7 @@ that: whether a file was there before or comes from a source decides how long it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bundler.connected.earlierbundle import take_out
 from bundler.connected.fetch import Wanted
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from bundler.core.index import Artifact
     from bundler.core.progress import Progress
 
-_MAX_CHAIN: Final = 16  # deltas on deltas that are followed for one file: as many bundles as can be named
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
@@ -46,7 +44,8 @@ class Contents:
         Raises `HostFault` where the cache cannot be written.
         """
         missing = {one.sha256: one for one in wanted}
-        found = self._at_hand(missing, depth=0)
+        at_hand = self._at_hand(missing)
+        found = {digest: at_hand[digest] for digest in missing if digest in at_hand}
         for digest, one in missing.items():
             if digest in found:
                 continue
@@ -59,29 +58,45 @@ class Contents:
                 )
         return found
 
-    def _at_hand(self, wanted: Mapping[Digest, Artifact], *, depth: int) -> dict[Digest, Path]:
-        """Return what the cache has, and what the bundles themselves give."""
-        found = {one: path for one in wanted if (path := self.supplies.cache.find(one))}
-        for earlier in reversed(self.earlier):
-            left = {one.sha256: one for one in earlier.index.artifacts if one.sha256 in wanted}
-            missing = [one for digest, one in left.items() if digest not in found]
-            if earlier.bundle and depth < _MAX_CHAIN:
-                found |= self._out_of(earlier, earlier.bundle, missing, depth)
+    def _at_hand(self, wanted: Iterable[Digest]) -> dict[Digest, Path]:
+        """Return what the cache has and what the bundles give, of these and of what they are rebuilt from.
+
+        A bundle builds on older ones alone. So one way back finds out what is needed of which, and one way
+        forth rebuilds it.
+        """
+        found: dict[Digest, Path] = {}
+        missing: set[Digest] = set()
+        self._look(wanted, found, missing)
+        jobs: list[tuple[Earlier, Path, list[Artifact]]] = []
+        for one in reversed(self.earlier):
+            inside = [each for each in _carried(one) if each.sha256 in missing]
+            if one.bundle and inside:
+                jobs.append((one, one.bundle, inside))
+                self._look(needs_of(one.index, inside).contents, found, missing)
+        for one, bundle, inside in reversed(jobs):
+            ready = [each for each in inside if each.sha256 not in found]
+            ready = [each for each in ready if needs_of(one.index, [each]).contents <= found.keys()]
+            found |= self._out_of(one, bundle, ready, found)
         return found
 
+    def _look(self, wanted: Iterable[Digest], found: dict[Digest, Path], missing: set[Digest]) -> None:
+        """Look into the cache, which hashes what it has, once for each."""
+        for digest in wanted:
+            if digest not in found and digest not in missing:
+                path = self.supplies.cache.find(digest)
+                if path:
+                    found[digest] = path
+                else:
+                    missing.add(digest)
+
     def _out_of(
-        self, earlier: Earlier, bundle: Path, wanted: Sequence[Artifact], depth: int
+        self, earlier: Earlier, bundle: Path, wanted: Sequence[Artifact], held: Mapping[Digest, Path]
     ) -> dict[Digest, Path]:
-        """Rebuild what of these artifacts a bundle has, and for which what it builds on is at hand too."""
-        inside = [one for one in wanted if one.member is not None or one.recipe]
-        needed = needs_of(earlier.index, inside).contents
-        known = {one.sha256: one for other in self.earlier for one in other.index.artifacts}
-        held = self._at_hand({one: known[one] for one in needed if one in known}, depth=depth + 1)
-        ready = [one for one in inside if needs_of(earlier.index, [one]).contents <= held.keys()]
-        if not ready:
+        """Return what a bundle gives; a note tells where it is damaged."""
+        if not wanted:
             return {}
         try:
-            return take_out(earlier, bundle, ready, held=held, cache=self.supplies.cache)
+            return take_out(earlier, bundle, wanted, held=held, cache=self.supplies.cache)
         except BundlerError as fault:
             if fault.exit_code not in (3, 4, 5):
                 raise
@@ -114,3 +129,9 @@ class Contents:
                 if hash_file(file)[0] == one.sha256:
                     return supplies.cache.adopt(file, one.sha256)
         raise SourceFault(f"{one.path}: {wheel.name} holds other programs today")
+
+
+def _carried(earlier: Earlier) -> list[Artifact]:
+    """Return the artifacts whose bytes a bundle brings, each content once."""
+    brought = {one.sha256: one for one in earlier.index.artifacts if one.member is not None or one.recipe}
+    return list(brought.values())

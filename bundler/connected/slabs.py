@@ -27,6 +27,7 @@ _FRAME: Final = 2 << 10  # bytes that a tar has around a file
 _REACH: Final = MAX_READER - (1 << 20)  # names of more than 500 characters take more than _FRAME
 _GAPS: Final = (256 << 10, 64 << 10, 16 << 10, 4 << 10, 1 << 10)  # bytes, the widest that fits is taken
 _MAX_RANGES: Final = 4096
+_LEAST: Final = 200  # bytes; a shorter range takes as much of the index
 _Span = tuple[str, int, int]  # sha256 of the held artifact, begin and end in its content
 
 
@@ -96,7 +97,7 @@ def _cropped(spans: list[_Span], room: int) -> list[_Span]:
     kept: list[_Span] = []
     for source, begin, end in spans[:_MAX_RANGES]:
         length = min(end - begin, room)
-        if length:
+        if length >= _LEAST:
             kept.append((source, begin, begin + length))
-        room -= length
+            room -= length
     return kept
