@@ -35,6 +35,17 @@ def noise(size, *, word=0):
     return b"".join(hashlib.sha256(b"%d %d" % (word, at)).digest() for at in range(size // 32 + 1))[:size]
 
 
+def unlike(size):
+    """Return noise in which no three bytes come twice, so that zlib finds no match at all."""
+    seen, content = set(), bytearray(b"ab")
+    for byte in noise(size + size // 50 + 99, word=5):
+        three = (content[-2], content[-1], byte)
+        if three not in seen:
+            seen.add(three)
+            content.append(byte)
+    return bytes(content[:size])
+
+
 def made():
     """Return words and what stands between them, repeats near and far, and a stretch that is stored."""
     words = [noise(3 + at % 9, word=at).hex().encode() for at in range(300)]
@@ -133,11 +144,34 @@ def test_the_edges_of_the_window_are_where_zlib_has_them(size):
 @pytest.mark.parametrize("at", [REACH, TURN - 1, TURN, TURN + 1])
 def test_the_farthest_match_is_found_where_zlib_finds_it(at, rest):
     """Where input ends within 262 bytes after a slide is due, zlib slides a byte early and misses the match."""
-    content = bytearray(noise(at + rest))
-    for level, size in ((3, 4), (6, 4), (6, 300)):
-        content[at : at + size] = content[at - REACH : at - REACH + size]
+    content = bytearray(byte % 16 for byte in noise(at + rest))
+    for level, size in ((3, 4), (6, 4), (6, 16)):  # bytes of 16 and more: no hash of the others is theirs
+        content[at : at + size] = content[at - REACH : at - REACH + size] = bytes(range(16, 16 + size))
         one = bytes(content[: at + rest])
         assert encoded(one, level=level) == by_zlib(one, level=level)
+
+
+@needs_classic
+@pytest.mark.parametrize("far", [4095, 4096, 4097])
+def test_three_bytes_are_not_worth_a_match_from_too_far(far):
+    content = unlike(far + 1)
+    content += content[1:4] + bytes(9000)  # zeros, so that the block is not stored
+    for level in (3, 4, 9):
+        assert encoded(content, level=level) == by_zlib(content, level=level)
+
+
+@needs_classic
+@pytest.mark.parametrize("size", [126, 127, 128, 254])
+def test_a_block_that_is_full_when_the_input_ends_is_the_last_one_where_zlib_has_it_so(size):
+    for level in (1, 6):
+        content = unlike(size)
+        assert encoded(content, level=level, mem_level=1) == by_zlib(content, level=level, mem_level=1)
+
+
+@needs_classic
+def test_a_block_that_began_before_the_window_is_not_stored():
+    content = unlike(3 * 32767)
+    assert encoded(content, level=6, mem_level=9) == by_zlib(content, level=6, mem_level=9)
 
 
 @pytest.mark.parametrize("level", [1, 6])
