@@ -38,16 +38,12 @@ def encodes(cut: Cut, advance: Callable[[int], None]) -> bool:
             if isinstance(part, Body):
                 content = cut.views[0][part.content : part.content + part.size]
                 source.seek(part.offset)
-                left = part.length
                 for data in encoded(part.encoder, content):
-                    if len(data) > left or source.read(len(data)) != data:
+                    if source.read(len(data)) != data:
                         return False
-                    left -= len(data)
                     state.update(data)
+                    size += len(data)
                     advance(len(data))
-                if left:
-                    return False
-                size += part.length
             else:
                 state.update(cut.views[0][part.content : part.content + part.size])
                 size += part.size
