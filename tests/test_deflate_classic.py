@@ -214,12 +214,12 @@ def test_levels_that_zlib_has_not_are_refused(level, mem_level):
 
 
 def archive():
-    """Return twelve MB out of a real archive, text and executables."""
+    """Return five MiB out of a real archive, text and executables."""
     path = SHARED / "archives" / "cpython-3.13.5lto-x86_64-linux-install_only_stripped.tar.gz"
     if not path.exists():
         pytest.skip(f"needs ../shared/archives/{path.name}, which is not here")
     content = gzip.decompress(path.read_bytes())
-    return content[: 3 << 20] + content[20 << 20 : 25 << 20] + content[-4 << 20 :]
+    return content[: 1 << 20] + content[20 << 20 : 22 << 20] + content[-2 << 20 :]
 
 
 @pytest.mark.slow
