@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bundler.connected import streamzstd
+from bundler.connected import prefixzstd, streamzstd
 from bundler.connected.against import against
 from bundler.connected.bundlewriter import Stored, measure
-from bundler.connected.prefixzstd import compress_after
 from bundler.connected.slabs import Slabs
 from bundler.connected.streams import Layout, group_of
 from bundler.core.digest import read_chunks
@@ -44,6 +43,10 @@ class Delta:
         """The contents by the sha256 of what has them, as recipes name them."""
         return {one.sha256.hex: one.view for one in self.held.values()}
 
+    def memory(self, level: int) -> int:
+        """Return the bytes that one compressor takes at zstd's `level`."""
+        return max(streamzstd.memory(level), prefixzstd.memory(level) if self.held else 0)
+
     def layouts(self, cuts: Sequence[Cut]) -> list[Layout]:
         """Return a layout for each platform: hosts of one have nothing of the others to copy from."""
         if not self.held:
@@ -70,7 +73,9 @@ class Delta:
 
     def store(self, one: Stream, file: Path, *, level: int, advance: Callable[[int], None]) -> Stored:
         """Compress a stream after its prefix, or without where that is smaller."""
-        after = compress_after(self._join(one.prefix), one.file, one.size, file, level=level, advance=advance)
+        after = prefixzstd.compress_after(
+            self._join(one.prefix), one.file, one.size, file, level=level, advance=advance
+        )
         cost = file.stat().st_size + _RANGE * len(one.prefix)
         prefix = one.prefix
         if not after or one.size <= _SMALL:

@@ -73,7 +73,7 @@ def recompress(
     wanted = [one for one in ingredients if one.role in ("archive", "uv")]
     begun = time.monotonic()
     progress.stage("inflate", sum(one.size for one in wanted))
-    with Heaviest(_workers(level)) as pool:
+    with Heaviest(_workers(level, delta)) as pool:
         work = _Work(pool, level=level, spool=spool, progress=progress, delta=delta)
         cuts = work.cut([(one, frozenset()) for one in wanted])
         inflated = time.monotonic()
@@ -209,5 +209,6 @@ class _Work:
         return Stored(member=replace(member, content=one.size), artifact=None, file=file)
 
 
-def _workers(level: str) -> int:
-    return max(1, min(os.cpu_count() or 1, _MEMORY // streamzstd.memory(LEVELS[level])))
+def _workers(level: str, delta: Delta | None) -> int:
+    each = delta.memory(LEVELS[level]) if delta else streamzstd.memory(LEVELS[level])
+    return max(1, min(os.cpu_count() or 1, _MEMORY // each))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundler.connected import makelock, packing
+from bundler.connected import makelock, packing, prefixzstd
 from bundler.connected.cache import Cache, default_root
 from bundler.connected.deltalock import words_of
 from bundler.connected.earlier import read_earlier
@@ -143,6 +143,8 @@ class Workshop:
         packing.check_output(output)
         now = packing.packing_time()
         earlier = self._earlier(since, now)
+        if earlier:
+            prefixzstd.library()  # where it is not installed people learn that before anything is fetched
         lock, begun = self._current_lock() or self.lock(upgrade=False), time.monotonic()
         if not lock.pythons and not lock.builds:
             raise UsageFault(f"{self.lock_path}: has no interpreters, expected one", hint="lock again")
