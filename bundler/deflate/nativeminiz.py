@@ -17,9 +17,12 @@ import threading
 import weakref
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bundler.deflate.miniz import MinizEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _LEVELS = range(2, 11)  # those that the reference has, too
 _CANARY = b"".join(b"%d\n" % (n * n % 1009) for n in range(1500))
@@ -146,14 +149,28 @@ class _End:
 
     def file(self) -> Any:
         """Return cramjam's `File` of this end, which it owns and closes."""
-        own, name = tempfile.mkstemp()
-        try:
+        with _empty_file() as (own, name):
             file = _cramjam().File(name)
             os.dup2(self._descriptor, _other(own), inheritable=False)
+        return file
+
+
+@contextlib.contextmanager
+def _empty_file() -> Iterator[tuple[int, str]]:
+    """Give the descriptor and a path of an empty file: one in memory, where the system has such."""
+    if hasattr(os, "memfd_create"):
+        own = os.memfd_create("uv-bundler")
+        try:
+            yield own, f"/proc/self/fd/{own}"
         finally:
             os.close(own)
-            Path(name).unlink()
-        return file
+        return
+    own, name = tempfile.mkstemp()
+    try:
+        yield own, name
+    finally:
+        os.close(own)
+        Path(name).unlink()
 
 
 def _other(descriptor: int) -> int:
