@@ -1,4 +1,5 @@
 import hashlib
+import os
 import time
 import tracemalloc
 from dataclasses import replace
@@ -334,6 +335,44 @@ def test_one_fault_ends_all_at_once(spool, tmp_path):
     assert jobs[0].exception() is None
     assert time.monotonic() - begun < 5
     assert not (tmp_path / "1" / "mirror" / "later").exists()
+
+
+@pytest.mark.parametrize("drifted", [True, False])
+def test_pure_python_takes_turns(spool, tmp_path, monkeypatch, drifted):
+    """All of it shares one core, and each of its encoders takes memory."""
+    made, at_work, most = several(spool, 4), [], []
+    real = catalog.reference
+
+    class Counted:
+        def __init__(self, name):
+            self._inner = real(name)
+            at_work.append(self)
+            most.append(len(at_work))
+
+        def feed(self, data):
+            time.sleep(0.01)
+            return self._inner.feed(data)
+
+        def finish(self):
+            at_work.remove(self)
+            return self._inner.finish()
+
+    if drifted:
+        installed(monkeypatch, Changed)
+    else:
+        monkeypatch.setattr(catalog, "_maker", lambda _name: "nothing is installed")
+        catalog._shortcut.cache_clear()
+    monkeypatch.setattr(catalog, "reference", Counted)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    with Staging(tmp_path / "1") as staging:
+        with Rebuilder([one for one, _ in made], spool=spool, staging=staging, progress=Told()) as rebuilder:
+            for one, _ in made:
+                for source in (one.recipe.member, *one.recipe.sources):
+                    rebuilder.start(source)
+            rebuilder.finish()
+        staging.finish()
+    assert most == [1] * 4
+    assert [(tmp_path / "1" / one.path).read_bytes() for one, _ in made] == [data for _, data in made]
 
 
 def test_an_encoder_that_drifted_is_done_again_by_the_reference(spool, tmp_path, monkeypatch):

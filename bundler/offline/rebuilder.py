@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from bundler.errors import DamagedFault
-from bundler.offline.rebuild import REPACK, Differs, rebuild
+from bundler.offline.rebuild import REPACK, Differs, rebuild, slow_encoders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +49,7 @@ class Rebuilder:
         self._progress = progress
         self._jobs: list[Future[None]] = []
         self._stop = threading.Event()
+        self._turn = threading.Lock()  # pure Python runs on one core, and its encoders take 17 MiB each
 
     def __enter__(self) -> Rebuilder:  # noqa: PYI034  # typing.Self needs Python 3.11
         self._pool = ThreadPoolExecutor(min(os.cpu_count() or 1, _WORKERS))
@@ -101,7 +103,11 @@ class Rebuilder:
     def _write(self, artifact: Artifact, *, trust_native: bool) -> None:
         if artifact.recipe is None:
             return
-        with self._staging.file(artifact.path, executable=artifact.executable) as append:
+        slow = not trust_native or slow_encoders([artifact])
+        with (
+            self._turn if slow else contextlib.nullcontext(),
+            self._staging.file(artifact.path, executable=artifact.executable) as append,
+        ):
             rebuild(
                 artifact,
                 artifact.recipe,
