@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from dataclasses import replace
 
 import pytest
 from bundles import HOST, OTHER
@@ -23,6 +24,10 @@ from quarters import (
     wheel_of,
 )
 
+from bundler.connected import prefixzstd
+from bundler.connected.against import against
+from bundler.connected.heldcontent import inflated_content
+from bundler.connected.pieces import Encoded, Held
 from bundler.core.digest import Digest
 from bundler.errors import IncompleteFault
 
@@ -330,3 +335,44 @@ def filled(files):
     """Return the files with text for the numbers."""
     made = {name: text(data) if isinstance(data, int) else data for name, data in files.items()}
     return {name: b"" if name.endswith("/") else data for name, data in made.items()}
+
+
+def test_the_same_file_of_another_platform_is_not_what_a_host_has(series):
+    old, new = archive(OLD, platform=OTHER), archive(OLD, platform=HOST)
+    assert old[0] == new[0]
+    first = series.pack(old, serial=3, platforms=(OTHER,))
+    full = series.pack(new, serial=4).read_bytes()
+    assert series.pack(new, serial=4, since=[first]).read_bytes() == full
+
+
+def test_what_does_not_prove_is_carried_as_it_is(series, monkeypatch):
+    first, new = series.pack(archive(OLD), serial=3), archive(SMALL, "3.13.6")
+
+    def shifted(cut, held):
+        pieces = [
+            piece._replace(pieces=[
+                one._replace(offset=one.offset + 1) if isinstance(one, Held) else one for one in piece.pieces
+            ]) if isinstance(piece, Encoded) else piece
+            for piece in against(cut, held).pieces
+        ]  # fmt: skip
+        return replace(cut, pieces=pieces, extra=[])
+
+    monkeypatch.setattr("bundler.connected.delta.against", shifted)
+    second = series.pack(new, serial=4, since=[first])
+    (one,) = archives_of(index_of(second))
+    assert one.member
+    assert series.unpack(first, second)[new[1].key] == new[0]
+
+
+def test_a_frame_that_a_reader_would_not_decode_is_made_again_without_prefix(series, monkeypatch):
+    first, new = series.pack(archive(OLD), serial=3), archive(SMALL, "3.13.6")
+    monkeypatch.setattr(prefixzstd, "decode", lambda *_, **__: iter([b"other"]))
+    second = series.pack(new, serial=4, since=[first])
+    assert not any(one.prefix for one in index_of(second).members)
+    assert series.unpack(first, second)[new[1].key] == new[0]
+
+
+def test_a_file_that_changed_after_it_was_found_is_no_reference(tmp_path):
+    (tmp_path / "a").write_bytes(gzipped(tar_of(OLD)))
+    assert inflated_content(Digest.of(gzipped(tar_of(OLD))), tmp_path / "a", tmp_path / "b")
+    assert inflated_content(Digest.of(gzipped(tar_of(SMALL))), tmp_path / "a", tmp_path / "b") is None

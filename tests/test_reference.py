@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bundler.connected.reference import nearest_of
@@ -64,6 +66,14 @@ def test_programs_of_uv_follow_their_own_names_and_versions():
     assert nearest_of(program("0.13.8"), earlier) == earlier[1]
     assert nearest_of(program("0.13.8", "uvx"), earlier) == earlier[2]
     assert nearest_of(program("0.13.8", "uvw.exe"), earlier) is None
+
+
+def test_what_no_host_can_inflate_is_neither_encoded_against_another_nor_fetched_for_that():
+    def bzip(one):
+        return replace(one, path=one.path.replace(".gz", ".bz2"))
+
+    assert nearest_of(bzip(python("3.13.5")), [python("3.13.4")]) is None
+    assert nearest_of(python("3.13.5"), [bzip(python("3.13.4"))]) is None
 
 
 def test_an_archive_without_a_key_is_alike_to_none():

@@ -24,7 +24,7 @@ class Words:
 
     def row(self, row: Row) -> str:
         """Return the words on an archive."""
-        return self._after(row.key)
+        return self._after(row.url)
 
     def wheel(self, one: LockedWheel) -> str:
         """Return the words on the programs of a wheel."""
@@ -39,7 +39,7 @@ def words_of(lock: Lock, earlier: Sequence[Earlier]) -> Words:
     """Compare the lock with the earlier bundles; a wheel's programs are known by the name of the wheel."""
     rows = [item.row for item in lock.pythons] + [item.row for item in lock.builds]
     archives = [
-        Content(path=row.key, size=0, sha256=row.sha256, role="archive", platform=row.platform, key=row.key)
+        Content(path=row.url, size=0, sha256=row.sha256, role="archive", platform=row.platform, key=row.key)
         for row in rows
         if row.sha256
     ]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bundler.core.index import Artifact, Content
 
 _KEY: Final = re.compile(r"([a-z]+)-(\d+)\.(\d+)\.(\d+)([a-z]+\d+)?(?:\+([a-z0-9+]+))?-")
+_INFLATABLE: Final = (".tar.gz", ".tgz")  # what hosts can inflate, and so what can be copied from
 _NUMBER: Final = re.compile(r"\d{1,9}")
 
 
@@ -57,7 +58,7 @@ def nearest_of(one: Content, earlier: Iterable[Artifact]) -> Artifact | None:
 
 def _python(one: Content) -> _Python | None:
     key = _KEY.match(one.key or "")
-    if one.role != "archive" or key is None:
+    if one.role != "archive" or key is None or not one.path.endswith(_INFLATABLE):
         return None
     return _Python(name=key[1], major=int(key[2]), minor=int(key[3]), patch=int(key[4]), variant=key[6] or "")
 
