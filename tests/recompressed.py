@@ -13,7 +13,6 @@ import io
 import json
 import struct
 import tarfile
-import zipfile
 import zlib
 from dataclasses import dataclass, field
 from typing import Any
@@ -98,12 +97,13 @@ def tar_of(**files) -> bytes:
 
 def with_wheel(tar: bytes):
     """Return the parts of `tar` and a zip file behind it, whose one file is inflated."""
-    text, out = b"print('a wheel in an archive')\n" * 40, io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as writer:
-        writer.writestr(zipfile.ZipInfo("wheel.py"), text, zipfile.ZIP_DEFLATED, compresslevel=6)
-    whole, inner = out.getvalue(), encoded("zlib-6-8", text)
-    at = whole.index(inner)
-    return (tar, Literal(whole[:at]), Deflated("zlib-6-8", (text,)), Literal(whole[at + len(inner) :]))
+    text, name = b"print('a wheel in an archive')\n" * 40, b"wheel.py"
+    inner = encoded("zlib-6-8", text)
+    facts = struct.pack("<5H3I2H", 20, 0, 8, 0, 33, zlib.crc32(text), len(inner), len(text), len(name), 0)
+    local = b"PK\3\4" + facts + name
+    central = b"PK\1\2\x14\0" + facts + bytes(14) + name
+    end = b"PK\5\6" + struct.pack("<4H2IH", 0, 0, 1, 1, len(central), len(local) + len(inner), 0)
+    return (tar, Literal(local), Deflated("zlib-6-8", (text,)), Literal(central + end))
 
 
 OLD_TAR = tar_of(a_py=b"import os\n" * 150, b_so=small_content(1, 2500), c_txt=b"old and common\n" * 30)

@@ -21,7 +21,8 @@ from fuzz.targets import TARGETS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bundler.core import decode, index, indexchecks, strictjson, ustar
+from bundler.core import decode, indexchecks, program, strictjson, ustar
+from bundler.core.fault import Fault
 from bundler.offline import auditlog, reader, tarstream, verify
 from bundler.signing import allowed_signers, publickey, schemes, trustdoc, trustwalk
 
@@ -109,6 +110,17 @@ def unseen_header(self, member):
     self.exactly(ustar.BLOCK, what=member.path)
 
 
+def padded_number(data, at):
+    """Read a number in any form."""
+    value = shift = 0
+    for place in range(at, len(data)):
+        value |= (data[place] & 0x7F) << shift
+        if data[place] < 0x80:
+            return value, place + 1
+        shift += 7
+    raise Fault("expected a number")
+
+
 DEFECTS = [  # a target, and a check that is taken out of the reader
     ("container", reader, "verify_signatures", anybody),
     ("container", tarstream.TarStream, "padding", unseen_padding),
@@ -119,6 +131,11 @@ DEFECTS = [  # a target, and a check that is taken out of the reader
     ("signed", decode, "_check_frame", nothing),
     ("index", indexchecks, "_check_member", nothing),
     ("index", indexchecks, "_check_artifact", nothing),
+    ("index", indexchecks, "_check_recipe", nothing),
+    ("index", indexchecks, "_check_kept", nothing),
+    ("index", indexchecks, "_check_prefix", nothing),
+    ("program", program, "MAX_NESTING", 9),
+    ("program", program, "_number", padded_number),
     ("json", strictjson, "_check_depth_and_text", nothing),
     ("json", strictjson, "_without_duplicates", dict),
     ("json", strictjson, "_refuse_float", float),

@@ -9,10 +9,16 @@ import json
 import string
 from datetime import datetime
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from bundler.core import metadata, strictjson
 from bundler.core.fault import Fault
 from bundler.core.index import Index, parse_index
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bundler.core.index import Member
 
 _ROOTS = {
     "archive": {"mirror", "mirror-pypy", "mirror-graalpy", "python-cache"},
@@ -79,8 +85,10 @@ def check_index(data: bytes) -> bool:
 
 def assert_index(index: Index) -> None:
     """Assert FORMAT.md §3 and §4 of a parsed index."""
-    served = [artifact.member for artifact in index.artifacts]
+    whole = [artifact.member for artifact in index.artifacts if artifact.member is not None]
     members = {member.path: member for member in index.members}
+    streams = assert_recipes(index, members)
+    served = [*whole, *streams]
     assert_paths([member.path for member in index.members])
     assert_paths([path for one in index.artifacts for path in (one.path, *one.links)])
     assert index.members[0].path == "SHA256SUMS"
@@ -94,14 +102,14 @@ def assert_index(index: Index) -> None:
         assert len(member.blocks) == (member.size + index.block_size - 1) // index.block_size
         assert all(len(one.hex) == 64 and int(one.hex, 16) >= 0 for one in (member.sha256, *member.blocks))
     for artifact in index.artifacts:
-        source = members[artifact.member]
+        source = members[artifact.member] if artifact.member is not None else None
         assert 0 <= artifact.size <= _WHOLE_MAX
         assert len(artifact.links) <= 8
         for path in (artifact.path, *artifact.links):
             assert PurePosixPath(path).parts[0] in _ROOTS[artifact.role]
         if artifact.role in ("metadata", "lock"):
             assert artifact.size <= _METADATA_MAX
-        if source.encoding == "identity":
+        if source and source.encoding == "identity":
             assert (source.size, source.sha256) == (artifact.size, artifact.sha256)
     if any(artifact.role == "archive" for artifact in index.artifacts):
         assert any(artifact.role == "metadata" for artifact in index.artifacts)
@@ -113,6 +121,43 @@ def assert_index(index: Index) -> None:
     if index.expires is not None:
         assert_time(index.expires)
         assert index.expires > index.created
+
+
+def assert_recipes(index: Index, members: Mapping[str, Member]) -> set[str]:
+    """Assert FORMAT.md §14 and §15; return the members that only recipes and prefixes take from."""
+    held = {str(one.sha256): one for one in index.held}
+    assert len(held) == len(index.held)
+    assert bool(held) == bool(index.base)
+    contents = {path: one.content for path, one in members.items() if one.content is not None}
+    contents |= {name: one.content for name, one in held.items() if one.content is not None}
+    used: set[str] = set()
+    for artifact in index.artifacts:
+        assert not (artifact.member and artifact.recipe)
+        if recipe := artifact.recipe:
+            assert 0 <= recipe.offset <= recipe.offset + recipe.length <= contents[recipe.member]
+            assert recipe.length <= 4 << 20
+            assert all(str(one) in contents for one in recipe.sources)
+            used |= {recipe.member, *map(str, recipe.sources)}
+        elif artifact.member is None:
+            assert held[str(artifact.sha256)].size == artifact.size
+            assert artifact.role not in ("metadata", "lock")
+            used.add(str(artifact.sha256))
+    before = list(members)
+    for number, member in reversed(list(enumerate(index.members))):
+        if not member.prefix:
+            continue
+        assert member.path in used
+        assert member.content is not None
+        for one in member.prefix:
+            assert 0 <= one.offset < one.offset + one.length <= contents[str(one.source)]
+            assert str(one.source) in held or str(one.source) in before[:number]
+            used.add(str(one.source))
+        assert sum(one.length for one in member.prefix) + min(member.content, 64 << 20) <= 96 << 20
+    assert held.keys() <= used
+    assert all(number < len(index.base) for one in index.held for number in one.base)
+    features = {"base": bool(index.base), "recompressed": any(one.recipe for one in index.artifacts)}
+    assert index.requires == [name for name, needed in features.items() if needed]
+    return used - held.keys()
 
 
 def assert_time(text: str) -> None:

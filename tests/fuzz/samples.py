@@ -11,6 +11,7 @@ import json
 
 import zstandard
 from bundles import small_content
+from recompressed import TEXT, delta_box, full_box, index_of
 
 from bundler.core import ustar
 from bundler.core.digest import Digest
@@ -73,7 +74,9 @@ def whole_index():
 
 def indexes():
     """Return indexes."""
-    index = whole_index()
+    index, full = whole_index(), full_box(platforms=(LINUX,)).seal()
+    beyond = delta_box(full, platform=LINUX)
+    beyond.prefixes[TEXT.format(LINUX)][0]["length"] = 1 << 20
     whole = json.loads(index.to_bytes())
 
     def bent(**changes):
@@ -88,6 +91,14 @@ def indexes():
     return {
         "ok-whole": index.to_bytes(),
         "ok-nothing": dataclasses.replace(index, artifacts=(), members=index.members[:1], uv=()).to_bytes(),
+        "ok-recipes": index_of(full),
+        "ok-delta": index_of(delta_box(full, platform=LINUX).seal()),
+        "no-feature-used": index_of(full).replace(b'"recompressed"', b""),
+        "no-prefix": index_of(beyond.seal()),
+        "no-content": index_of(full).replace(b'"content"', b'"content "'),
+        "no-held": index_of(delta_box(full, platform=LINUX).seal()).replace(
+            b'"base": [\n        0', b'"base": [\n        1'
+        ),
         "ok-expires": dataclasses.replace(index, expires="2028-02-29T00:00:00Z").to_bytes(),
         "ok-empty-origin": other(dataclasses.replace(index.artifacts[0], origin="")),
         "no-expires": dataclasses.replace(index, expires=index.created).to_bytes(),

@@ -11,6 +11,7 @@ from . import (
     documents,
     logs,
     mutators,
+    programs,
     samples,
     signatures,
     stored,
@@ -24,7 +25,8 @@ _JSON = (b'"', b"{}", b"[]", b"null", b"true", b"\\u", b"\\ud800", b": ", b", ",
 _INDEX = (
     b'"artifacts"', b'"members"', b'"links"', b'"blocks"', b'"encoding"', b'"requires"', b'"origin"', b'"platform"',
     b'"executable"', b'"expires"', b'"zstd"', b'"identity"', b'"archive"', b'"lock"', b'"uv"', b"SHA256SUMS",
-    b"payload/", b"python-cache/", b"..", b"/", b"nul.",
+    b"payload/", b"python-cache/", b"..", b"/", b"nul.", b'"recipe"', b'"held"', b'"base"', b'"content"', b'"prefix"',
+    b'"recompressed"', b'"sources"', b'"encoders"', b"zlib-6-8",
 )  # fmt: skip
 _ARMOR = (b"-----BEGIN SSH SIGNATURE-----\n", b"-----END SSH SIGNATURE-----\n", b"=", b"\r\n")
 _KEYS = (
@@ -51,7 +53,7 @@ _ALL = (
     ),
     Target(
         name="index", check=documents.check_index, mutate=mutators.json_level, seeds=samples.indexes,
-        words=(*_JSON, *_INDEX), max_len=8192,
+        words=(*_JSON, *_INDEX), max_len=8192, zstd=True,
     ),
     Target(name="json", check=documents.check_json, mutate=mutators.json_level, seeds=samples.jsons, words=_JSON),
     Target(
@@ -81,6 +83,10 @@ _ALL = (
     Target(
         name="zstd", check=stored.check_zstd, mutate=mutators.byte_level, seeds=samples.frames,
         words=(b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18"), zstd=True,
+    ),
+    Target(
+        name="program", check=programs.check_program, mutate=mutators.byte_level, seeds=programs.samples,
+        words=(b"\0", b"\2", b"\4", b"\1\0\1", b"\x80\0", b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), max_len=512,
     ),
     Target(
         name="ustar", check=stored.check_header, mutate=mutators.byte_level, seeds=samples.headers,
