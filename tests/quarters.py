@@ -6,6 +6,7 @@ about as well as source code does.
 
 from __future__ import annotations
 
+import functools
 import io
 import random
 import tarfile
@@ -33,6 +34,7 @@ from bundler.core.uvnames import own_build_url
 from bundler.offline.reader import BundleReader
 
 NOW = datetime(2026, 11, 20, tzinfo=timezone.utc)
+SESSION = functools.cache(open_session)  # reads the system's certificates, which takes a while
 _WORDS = [f"word{number}" for number in range(3000)]
 
 
@@ -89,7 +91,7 @@ def wheel_of(files):
     return packed.getvalue()
 
 
-def python(version="3.13.5", seed=0, count=12):
+def python(version="3.13.5", seed=0, count=8):
     """Return the files of an interpreter: a program, and text whose paths name the version."""
     library = f"python/lib/python{version.rpartition('.')[0]}"
     files = {
@@ -159,7 +161,7 @@ class Series:
 
     def contents(self, files, serial):
         """Return where the content of these earlier bundles can be had."""
-        session = open_session()
+        session = SESSION()
         fetcher = Fetcher(
             cache=self.cache, session=session, progress=Silent(), folders=folders([str(self.mirror)])
         )

@@ -7,26 +7,17 @@ from pathlib import Path
 
 import pytest
 from bundles import archive, make_bundle, small_content
+from quarters import SESSION, Notes
 
 from bundler.connected.cache import Cache
 from bundler.connected.earlier import MAX_BASES, read_earlier
 from bundler.connected.earliercontent import Contents
 from bundler.connected.fetch import Fetcher
 from bundler.connected.gather import Supplies
-from bundler.connected.http import open_session
 from bundler.connected.sources import folders
 from bundler.core.index import parse_index
-from bundler.core.progress import Silent
 from bundler.errors import DamagedFault, UsageFault
 from bundler.offline.reader import BundleReader
-
-
-class Notes(Silent):
-    def __init__(self):
-        self.lines = []
-
-    def note(self, line):
-        self.lines.append(line)
 
 
 @pytest.fixture
@@ -145,7 +136,7 @@ class Shop:
         self.mirror.mkdir()
         self.cache = Cache(folder / "cache")
         self.earlier = read(*files)
-        session = open_session()
+        session = SESSION()
         fetcher = Fetcher(
             cache=self.cache, session=session, progress=self.notes, folders=folders([str(self.mirror)])
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -46,7 +47,9 @@ def make_since(
     `UsageFault` where the delta breaks a limit.
     """
     plan = plan_delta(ingredients, contents.earlier)
+    begun = time.monotonic()
     held = _held(plan, contents, spool, progress)
+    opened = time.monotonic() - begun
     done = recompress(
         plan.changed(ingredients), level=level, spool=spool, progress=progress, delta=Delta(held=held)
     )
@@ -73,7 +76,12 @@ def make_since(
     shares |= {one.path: Share(stored=0, how=plan.words(one.path)) for one in kept}
     artifacts = sorted((*done.artifacts, *kept), key=lambda one: one.path)
     return Made(
-        recompressed=replace(done, artifacts=tuple(artifacts), shares=done.shares | shares),
+        recompressed=replace(
+            done,
+            artifacts=tuple(artifacts),
+            shares=done.shares | shares,
+            seconds=(("open earlier ones", opened), *done.seconds),
+        ),
         base=base,
         held=used,
     )
@@ -82,6 +90,7 @@ def make_since(
 def _held(plan: DeltaPlan, contents: Contents, spool: Path, progress: Progress) -> dict[str, HeldContent]:
     """Return what hosts have of the references that could be had, by the new artifact's path."""
     files = contents.fetch(plan.references.values())
+    progress.stage("open earlier ones", None)
     wanted: dict[Digest, Artifact] = {one.sha256: one for one in plan.references.values()}
 
     def opened(one: Artifact) -> HeldContent | None:
