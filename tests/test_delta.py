@@ -29,6 +29,7 @@ from bundler.connected.against import against
 from bundler.connected.heldcontent import inflated_content
 from bundler.connected.pieces import Encoded, Held
 from bundler.core.digest import Digest
+from bundler.core.fault import Fault
 from bundler.errors import IncompleteFault
 
 OLD = python()
@@ -364,9 +365,14 @@ def test_what_does_not_prove_is_carried_as_it_is(series, monkeypatch):
     assert series.unpack(first, second)[new[1].key] == new[0]
 
 
-def test_a_frame_that_a_reader_would_not_decode_is_made_again_without_prefix(series, monkeypatch):
+def refuse(*_, **__):
+    raise Fault("expected one zstd frame")
+
+
+@pytest.mark.parametrize("reader", [lambda *_, **__: iter([b"other"]), refuse], ids=["other", "refused"])
+def test_a_frame_that_a_reader_would_not_decode_is_made_again_without_prefix(series, monkeypatch, reader):
     first, new = series.pack(archive(OLD), serial=3), archive(SMALL, "3.13.6")
-    monkeypatch.setattr(prefixzstd, "decode", lambda *_, **__: iter([b"other"]))
+    monkeypatch.setattr(prefixzstd, "decode", reader)
     second = series.pack(new, serial=4, since=[first])
     assert not any(one.prefix for one in index_of(second).members)
     assert series.unpack(first, second)[new[1].key] == new[0]

@@ -101,8 +101,9 @@ def built_on(
     wanted: dict[Digest, list[Artifact]] = {}
     for artifact in (*plan.unchanged.values(), *plan.references.values()):
         wanted.setdefault(artifact.sha256, []).append(artifact)
+    known = [(other, {_identity(one) for one in other.index.artifacts}) for other in plan.earlier]
     having = {
-        digest: [other for other in plan.earlier if any(_has(other, one) for one in wanted[digest])]
+        digest: [other for other, all_of in known if any(_identity(one) in all_of for one in wanted[digest])]
         for digest in used
     }
     sizes = {one.sha256: one.size for one in artifacts} | {one.sha256: one.size for one in contents.values()}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bundler.core.decode import decode
 from bundler.core.digest import CHUNK, hash_file, read_chunks
+from bundler.core.fault import Fault
 from bundler.core.index import BLOCK_SIZE, MAX_WINDOW_LOG, ZSTD
 from bundler.core.indexchecks import MAX_REACH
 
@@ -53,10 +54,12 @@ def compress_after(
             stream.write(compressor.compress(data))
             advance(len(data))
         stream.write(compressor.flush(zstd.ZstdCompressor.FLUSH_FRAME))
-    state = hashlib.sha256()
-    stored = read_chunks(out, chunk=BLOCK_SIZE)
-    for data in decode(stored, encoding=ZSTD, size=size, prefix=(prefix,), reach=len(prefix)):
-        state.update(data)
+    state, stored = hashlib.sha256(), read_chunks(out, chunk=BLOCK_SIZE)
+    try:
+        for data in decode(stored, encoding=ZSTD, size=size, prefix=(prefix,), reach=len(prefix)):
+            state.update(data)
+    except Fault:
+        return False
     return state.hexdigest() == hash_file(content)[0].hex
 
 
