@@ -382,3 +382,13 @@ def test_a_file_that_changed_after_it_was_found_is_no_reference(tmp_path):
     (tmp_path / "a").write_bytes(gzipped(tar_of(OLD)))
     assert inflated_content(Digest.of(gzipped(tar_of(OLD))), tmp_path / "a", tmp_path / "b")
     assert inflated_content(Digest.of(gzipped(tar_of(SMALL))), tmp_path / "a", tmp_path / "b") is None
+
+
+def test_padding_that_is_no_zeros_is_not_copied(series):
+    odd = bytearray(tar_of({"a": b"a" * 900, "b": text("b")}))
+    odd[512 + 900 : 1536] = b"!" * (1024 - 900)
+    old, new = archive(gzipped(odd)), archive({"a": b"a" * 900, "b": text("b"), "c": b"c" * 600}, "3.13.6")
+    first = series.pack(old, serial=3)
+    second = series.pack(new, serial=4, since=[first])
+    assert old[1].sha256 in archives_of(index_of(second))[0].recipe.sources
+    assert series.unpack(first, second)[new[1].key] == new[0]
