@@ -236,7 +236,7 @@ def test_whoever_checks_may_stop_it(spool):
     class Enough(Exception):
         pass
 
-    left = [3]
+    left = [1]
 
     def check():
         left[0] -= 1

@@ -1,4 +1,4 @@
-"""Streams as stock tools open them: FORMAT.md §14's recipe, as it stands there, gives usable trees."""
+"""Streams as stock tools open them: FORMAT.md §15's recipe, as it stands there, gives usable trees."""
 
 import io
 import re

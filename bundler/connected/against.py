@@ -1,4 +1,4 @@
-"""Take from a held archive what a new one has too: headers, files, wheels, in long copies (FORMAT.md §15)."""
+"""Take from a held archive what a new one has too: headers, files, wheels, in long copies (FORMAT.md §16)."""
 
 from __future__ import annotations
 

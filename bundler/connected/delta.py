@@ -1,4 +1,4 @@
-"""Encode what is new against what hosts have of earlier bundles (FORMAT.md §15).
+"""Encode what is new against what hosts have of earlier bundles (FORMAT.md §16).
 
 Copies of held content are proved like all others: `bundler.connected.proving` runs each program over the very
 bytes that a host has. A frame with a prefix is decoded again as a reader does it.

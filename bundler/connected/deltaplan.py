@@ -1,4 +1,4 @@
-"""What of a new bundle the earlier ones have, and what the rest is encoded against (FORMAT.md §15).
+"""What of a new bundle the earlier ones have, and what the rest is encoded against (FORMAT.md §16).
 
 Decided from indexes alone: the same ones give the same plan, whatever a cache holds. Of an earlier index its
 label and digests are taken; sizes are those of files that were hashed here.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bundler.connected.heldcontent import HeldContent
     from bundler.core.index import Member
 
-_MAX_HELD = 4096  # as `held` of an index has it (FORMAT.md §15)
+_MAX_HELD = 4096  # as `held` of an index has it (FORMAT.md §16)
 AnyContent = TypeVar("AnyContent", bound=Content)
 
 

@@ -1,4 +1,4 @@
-"""The earlier bundles that `pack --since` names: their indexes, read as `inspect` reads them (FORMAT.md §15).
+"""The earlier bundles that `pack --since` names: their indexes, read as `inspect` reads them (FORMAT.md §16).
 
 Nothing asks who signed them, and nothing needs to. Of an earlier index only digests are taken over: of files
 that the new bundle has too, whose digests its own lock gives, and of files to copy from, whose content is

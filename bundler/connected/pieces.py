@@ -39,7 +39,7 @@ class Found(NamedTuple):
 
 
 class Held(NamedTuple):
-    """Bytes of the content that a host has of an earlier artifact (FORMAT.md §15)."""
+    """Bytes of the content that a host has of an earlier artifact (FORMAT.md §16)."""
 
     source: Digest
     offset: int

@@ -1,4 +1,4 @@
-"""Compress a stream after a prefix, as `zstd --patch-from` does (FORMAT.md §15).
+"""Compress a stream after a prefix, as `zstd --patch-from` does (FORMAT.md §16).
 
 python-zstandard decodes such a frame, but makes none: its raw dictionaries are another thing to the
 compressor. The packer takes libzstd as Python 3.14 has it, or backports.zstd.

@@ -1,6 +1,6 @@
 """Write recipes: programs that give artifacts back from streams, and the bytes that no stream has.
 
-FORMAT.md §14, "Recipes" and "Program".
+FORMAT.md §15, "Recipes" and "Program".
 """
 
 from __future__ import annotations

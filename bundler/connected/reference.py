@@ -1,4 +1,4 @@
-"""Which file of the earlier bundles a new one resembles most (FORMAT.md §15)."""
+"""Which file of the earlier bundles a new one resembles most (FORMAT.md §16)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands before a stream for the compressor: the old versions of its files (FORMAT.md §15).
+"""What stands before a stream for the compressor: the old versions of its files (FORMAT.md §16).
 
 A reader holds the prefix and the window, at most 96 MiB, and each range of a prefix takes about 170 bytes of
 an index that travels uncompressed. So streams are cut where their files and the old versions of these no

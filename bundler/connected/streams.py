@@ -1,4 +1,4 @@
-"""Lay out streams: which content goes where, each once, neighbours side by side (FORMAT.md §14, "Streams").
+"""Lay out streams: which content goes where, each once, neighbours side by side (FORMAT.md §15, "Streams").
 
 The order decides what the window of the compressor sees: paths without their version numbers first, so that
 one file of ten patch releases lies ten times in a row, and the interpreter beside its library, which has the

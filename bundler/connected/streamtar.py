@@ -1,4 +1,4 @@
-"""Headers of the tars that streams hold: made for stock tools, never read by us (FORMAT.md §14, "Streams").
+"""Headers of the tars that streams hold: made for stock tools, never read by us (FORMAT.md §15, "Streams").
 
 They are ustar; a name or a target that does not fit has a GNU header for long names before it.
 """

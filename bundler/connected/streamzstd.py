@@ -1,4 +1,4 @@
-"""Compress streams: one frame, one thread, matches as far back as the window of the format (FORMAT.md §14).
+"""Compress streams: one frame, one thread, matches as far back as the window of the format (FORMAT.md §15).
 
 Several workers on one frame would find fewer of the far matches (a fifth more bytes), so cores get a stream
 each.

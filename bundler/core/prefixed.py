@@ -1,4 +1,4 @@
-"""A zstd frame with a prefix, written anew as one without (FORMAT.md §15, "prefix").
+"""A zstd frame with a prefix, written anew as one without (FORMAT.md §16, "prefix").
 
 python-zstandard copies a dictionary, so a prefix would be in memory twice, and the window beside it. But a
 raw content dictionary is nothing else than content that was there before: as stored blocks at the begin of

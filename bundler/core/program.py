@@ -1,4 +1,4 @@
-"""Programs: the steps that give an artifact's bytes back (FORMAT.md §14, "Program").
+"""Programs: the steps that give an artifact's bytes back (FORMAT.md §15, "Program").
 
 A program is read only after the digest over its member held, and still nothing in it is believed: numbers,
 nesting, sources and ends are checked here, ranges by who copies.
@@ -82,6 +82,8 @@ def parse_program(data: bytes, *, sources: Sequence[int], encoders: int) -> Iter
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
+    if at < len(data) and data[at] < 0x80:  # most of them
+        return data[at], at + 1
     value = shift = 0
     for place in range(at, min(at + _MAX_NUMBER_BYTES, len(data))):
         byte = data[place]

@@ -1,4 +1,4 @@
-"""How an artifact is rebuilt: recipes, prefixes, and what earlier bundles must give (FORMAT.md §14, §15)."""
+"""How an artifact is rebuilt: recipes, prefixes, and what earlier bundles must give (FORMAT.md §15, §16)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bundler.core.digest import Digest
 from bundler.core.names import portable_path
 from bundler.core.shapes import Flag, Key, Record, Seq, Text, Whole
 
-MAX_PROGRAM_BYTES: Final = 4 << 20  # read whole; an archive of 10 000 files has about 100 KB
+MAX_PROGRAM_BYTES: Final = 1 << 20  # read whole, by each worker; an archive of 10 000 files has about 100 KB
 MAX_SOURCES: Final = 64
 MAX_ENCODERS: Final = 16
 MAX_CONTENT: Final = 2**53 - 1  # bytes that a member decodes to
@@ -23,7 +23,7 @@ def _source(text: str) -> Source:
 _COUNT = Whole(maximum=MAX_CONTENT, unit="bytes")
 _SOURCE = Text(what="the path of a member, or a sha256", max_chars=240, parse=_source)
 _DIGEST = Text(what="64 lowercase hexadecimal digits", max_chars=64, parse=Digest.parse)
-# What FORMAT.md §14 lists under "Encoders"; `bundler.deflate.catalog` has one for each.
+# What FORMAT.md §15 lists under "Encoders"; `bundler.deflate.catalog` has one for each.
 _ENCODER = Text(what="the name of an encoder", pattern=r"zlib-[1-9]-[89]|miniz-6|medium-1[67]")
 RECIPE: Final = Record(
     keys={

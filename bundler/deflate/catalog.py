@@ -1,4 +1,4 @@
-"""The encoders that recipes name (FORMAT.md §14): for each the reference, and a shortcut where one works.
+"""The encoders that recipes name (FORMAT.md §15): for each the reference, and a shortcut where one works.
 
 The reference decides what a name means. A shortcut is native code that is believed to give the same bytes;
 it is handed out only where it encodes a canary, content made up here, to the digest that the reference gives.

@@ -1,4 +1,4 @@
-"""What a delta builds on, found among the generations of this host (FORMAT.md §15); nothing is written."""
+"""What a delta builds on, found among the generations of this host (FORMAT.md §16); nothing is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a bundle, and of the bundles before it, a set of artifacts is made of (FORMAT.md §14, §15)."""
+"""What of a bundle, and of the bundles before it, a set of artifacts is made of (FORMAT.md §15, §16)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rebuild an artifact by its recipe: the exact upstream bytes, or a fault (FORMAT.md §14).
+"""Rebuild an artifact by its recipe: the exact upstream bytes, or a fault (FORMAT.md §15).
 
 Native encoders are believed only as far as the artifact's sha256 goes: where it differs, the reference
 encoders do the same again.
@@ -10,7 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from bundler.core.fault import Fault
-from bundler.core.program import Copy, Encode, parse_program
+from bundler.core.program import Copy, Encode, End, parse_program
 from bundler.deflate import catalog
 from bundler.errors import DamagedFault
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _MOST_PER_BYTE = 1100  # deflate makes at most 1032 bytes into one (RFC 1951); a program may ask for no more
 _FREE = 1 << 20  # bytes that any program may put into encoders
+_PER_STREAM = 1 << 12  # bytes that beginning an encoder counts as: it takes time without any content
+_BATCH = 1 << 17  # bytes handed to an encoder at a time, or a piece of content more
 REPACK = "the packer signed a bundle that is not whole: have it packed again"
 
 
@@ -76,27 +78,44 @@ def _yielded(
 ) -> Iterator[bytes]:
     """Run the program; yield what it yields, which nobody compared yet. Raises `Fault`."""
     fed, allowed = 0, _FREE + _MOST_PER_BYTE * artifact.size
-    program = b"".join(spool.read(recipe.member, recipe.offset, recipe.length))
-    sizes = [spool.size(one) for one in recipe.sources]
     stack: list[Encoder] = []
-    for step in parse_program(program, sources=sizes, encoders=len(encoders)):
+    for step in _batched(recipe, spool, encoders=len(encoders)):
         check()
-        pieces: Iterable[bytes] = ()
         if isinstance(step, Encode):
             stack.append(encoders[step.encoder].make())
-        elif isinstance(step, Copy):
-            pieces = spool.read(recipe.sources[step.source], step.offset, step.length)
-        else:
-            pieces = (stack.pop().finish(),)
-        for piece in pieces:
-            data = piece
-            for encoder in reversed(stack):
-                fed += len(data)
-                data = encoder.feed(data)
-            if fed > allowed:
-                raise Fault(f"expected at most {allowed} bytes put into encoders, found more")
-            if data:
-                yield data
+            fed += _PER_STREAM
+            continue
+        data = step if isinstance(step, bytes) else stack.pop().finish()
+        for encoder in reversed(stack):
+            fed += len(data)
+            data = encoder.feed(data)
+        if fed > allowed:
+            raise Fault(f"expected at most {allowed} bytes put into encoders, found more")
+        if data:
+            yield data
+
+
+def _batched(recipe: Recipe, spool: Spool, *, encoders: int) -> Iterator[bytes | Encode | End]:
+    """Yield the steps of the program, with what copies in a row give joined: most have 512 bytes."""
+    program = b"".join(spool.read(recipe.member, recipe.offset, recipe.length))
+    sizes = [spool.size(one) for one in recipe.sources]
+    held: list[bytes] = []
+    count = 0
+    for step in parse_program(program, sources=sizes, encoders=encoders):
+        if not isinstance(step, Copy):
+            if held:
+                yield b"".join(held)
+                held, count = [], 0
+            yield step
+            continue
+        for piece in spool.read(recipe.sources[step.source], step.offset, step.length):
+            held.append(piece)
+            count += len(piece)
+            if count >= _BATCH:
+                yield b"".join(held)
+                held, count = [], 0
+    if held:
+        yield b"".join(held)
 
 
 class _Maker:

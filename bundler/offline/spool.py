@@ -1,4 +1,4 @@
-"""Decoded contents on disk, while artifacts are rebuilt from them (FORMAT.md §14).
+"""Decoded contents on disk, while artifacts are rebuilt from them (FORMAT.md §15).
 
 All of them lie in one file, so that any number of sources takes one descriptor. It is never synced: what is
 in it is worth nothing after the run.
@@ -63,6 +63,10 @@ class Spool:
     def read(self, source: Source, offset: int, length: int) -> Iterator[bytes]:
         """Yield `length` bytes of the content of `source`, which has them, in pieces."""
         at = self._places[source][0] + offset
+        if 0 < length <= _CHUNK:  # nearly all of them, and thousands
+            data = self._pread(length, at)
+            yield data
+            at, length = at + len(data), length - len(data)
         end = at + length
         while at < end:
             data = self._pread(min(_CHUNK, end - at), at)
@@ -75,16 +79,23 @@ class Spool:
             yield from self.read(one.source, one.offset, one.length)
 
     def _pread(self, count: int, at: int) -> bytes:
-        with host_faults(self._file):
-            if hasattr(os, "pread"):
-                data = os.pread(self._handle, count, at)
-            else:
-                with self._lock:
-                    os.lseek(self._handle, at, os.SEEK_SET)
-                    data = os.read(self._handle, count)
-            if not data:
+        try:
+            data = _read_at(self._handle, count, at, self._lock)
+        except OSError:
+            with host_faults(self._file):
+                raise
+        if not data:
+            with host_faults(self._file):
                 raise OSError(f"expected {count} bytes at {at}, found the end of the file")
         return data
+
+
+def _read_at(handle: int, count: int, at: int, lock: threading.Lock) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(handle, count, at)
+    with lock:
+        os.lseek(handle, at, os.SEEK_SET)
+        return os.read(handle, count)
 
 
 def _write_all(handle: int, data: bytes) -> int:

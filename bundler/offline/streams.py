@@ -1,4 +1,4 @@
-"""Contents on their way into the spool: streams, and archives of earlier bundles (FORMAT.md §14, §15)."""
+"""Contents on their way into the spool: streams, and archives of earlier bundles (FORMAT.md §15, §16)."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def assert_index(index: Index) -> None:
 
 
 def assert_recipes(index: Index, members: Mapping[str, Member]) -> set[str]:
-    """Assert FORMAT.md §14 and §15; return the members that only recipes and prefixes take from."""
+    """Assert FORMAT.md §15 and §16; return the members that only recipes and prefixes take from."""
     held = {str(one.sha256): one for one in index.held}
     assert len(held) == len(index.held)
     assert bool(held) == bool(index.base)
