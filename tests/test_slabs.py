@@ -93,6 +93,14 @@ def test_streams_are_cut_where_a_reader_could_not_hold_more():
 
 
 @pytest.mark.usefixtures("small")
+def test_old_versions_are_in_sight_to_the_end_of_a_stream_and_without_any_it_is_not_cut():
+    old = held({f"f{number}": bytes(300) for number in range(6)})
+    made = Slabs(held={"new": old})(contents([20_000] * 6))
+    assert [len(slab.contents) for slab in made] == [2, 2, 2]
+    assert [len(slab.contents) for slab in Slabs(held={})(contents([20_000] * 6))] == [6]
+
+
+@pytest.mark.usefixtures("small")
 def test_of_a_program_that_is_too_large_the_begin_of_the_old_one_is_taken():
     view = memoryview(bytes(90_000))
     old = HeldContent(sha256=Digest.of(view), size=90_000, inflate=False, view=view)

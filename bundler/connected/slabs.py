@@ -46,7 +46,7 @@ class Slabs:
         for one in contents:
             old, more = self._old(one), one.piece.length + _FRAME
             wider = spans | old
-            if taken and (size + more > _WINDOW or size + more + _length(wider) > _REACH):
+            if taken and wider and (size + more > _WINDOW or size + more + _length(wider) > _REACH):
                 slabs.append(self._slab(taken, spans, size))
                 taken, size, wider = [], 0, old
             taken.append(one)
