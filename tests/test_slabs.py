@@ -83,8 +83,8 @@ def test_a_range_that_takes_more_of_the_index_than_it_can_save_is_left_out():
 
 @pytest.mark.usefixtures("small")
 def test_streams_are_cut_where_a_reader_could_not_hold_more():
-    old = held({f"f{number}": bytes(20_000) for number in range(6)})
-    made = Slabs(held={"new": old})(contents([20_000] * 6))
+    old = held({f"f{number}": bytes(30_000) for number in range(6)})
+    made = Slabs(held={"new": old})(contents([10_000] * 6))
     assert [[one.path for one in slab.contents] for slab in made] == [
         ["f0", "f1"],
         ["f2", "f3"],
