@@ -140,3 +140,16 @@ def test_a_reader_decodes_what_stands_behind_a_prefix(tmp_path, level, size):
         b"".join(decode([stored], encoding="zstd", size=size, prefix=[prefix], reach=len(prefix))) == content
     )
     assert size <= 100 or len(stored) < 1000
+
+
+@pytest.mark.usefixtures("small")
+def test_gaps_are_joined_only_as_far_as_there_is_room():
+    old = held(
+        {"f0": bytes(10_000), "gap": bytes(100_000), "f1": bytes(10_000), "near": b"", "f2": bytes(900)}
+    )
+    (slab,) = Slabs(held={"new": old})(contents([10_000, 10_000, 10_000]))
+    places = {one.name: one.data for one in old.entries}
+    assert [(one.offset, one.length) for one in slab.prefix] == [
+        (places["f0"], 10_000),
+        (places["f1"], places["f2"] + 900 - places["f1"]),
+    ]
