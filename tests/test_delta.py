@@ -392,3 +392,12 @@ def test_padding_that_is_no_zeros_is_not_copied(series):
     second = series.pack(new, serial=4, since=[first])
     assert old[1].sha256 in archives_of(index_of(second))[0].recipe.sources
     assert series.unpack(first, second)[new[1].key] == new[0]
+
+
+def test_only_what_was_used_is_named_in_the_table(series):
+    old, new = archive(OLD), archive(SMALL, "3.13.6")
+    first = series.pack(old, serial=3, uv=random.Random(1).randbytes(900))
+    second = series.pack(new, serial=4, since=[first], uv=random.Random(2).randbytes(900))
+    said = {path.split("/")[0]: "against" in share.how for path, share in series.packed.shares.items()}
+    assert said == {"mirror": True, "uv": False}
+    assert len(index_of(second).held) == 1
