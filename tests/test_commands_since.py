@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -147,3 +148,16 @@ def test_where_nothing_changed_hardly_anything_is_carried(site):
     assert (site.folder / "q4.uvb").stat().st_size < 20_000
     for name in ("q3", "q4"):
         assert site.unpack(name).code == 0
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="Python 3.14 brings what compresses behind a prefix")
+def test_where_nothing_compresses_behind_a_prefix_the_package_is_named_before_anything_is_fetched(
+    site, monkeypatch
+):
+    site.quarter("q3", "3.13.5", **Q3)
+    fetched = sorted(site.cache.rglob("*"))
+    for name in ("backports", "backports.zstd"):
+        monkeypatch.setitem(sys.modules, name, None)
+    done = site.quarter("q4", "3.13.6", words=("--since", site.folder / "q3.uvb"), **Q4)
+    check_refusal(done, 2, "this command needs the Python package backports", "uv-bundler[connected]")
+    assert sorted(site.cache.rglob("*")) == fetched
