@@ -18,6 +18,7 @@ from bundler.commands.options import (
     Manifest,
     MirrorOption,
     Quiet,
+    find_bundle,
     one_of,
     signing_key,
 )
@@ -175,6 +176,7 @@ def pack(
     one_of("--level", level, known=tuple(LEVELS))
     target = _target(output, dry_run=dry_run)
     chain = load_chain(carry_trust or ())
+    earlier = [find_bundle(one) for one in since or ()]
     with watch(quiet=quiet) as progress:
         shop = Workshop.open(
             manifest,
@@ -185,11 +187,11 @@ def pack(
             progress=progress,
         )
         if dry_run:
-            lines = shop.plan(since=since or ())
+            lines = shop.plan(level=level, since=earlier)
         else:
             signer = signing_key(key)
             packed = shop.pack(
-                target, key=signer, level=level, valid_days=valid_days, chain=chain, since=since or ()
+                target, key=signer, level=level, valid_days=valid_days, chain=chain, since=earlier
             )
     if dry_run:
         emit("".join(printable(line) + "\n" for line in lines))

@@ -52,6 +52,8 @@ def _how(one: Cut) -> str:
 def recognised(cuts: Sequence[Cut]) -> str:
     """Say in one line which encoders were recognised, and how many archives are carried as they are."""
     archives = [one for one in cuts if one.ingredient.role == "archive"]
+    if not archives:
+        return ""  # everything is known already
     found: dict[str, int] = {}
     for one in archives:
         for name in one.encoders if one.reason is None else ():

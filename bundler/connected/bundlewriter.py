@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bundler.core.progress import Progress
     from bundler.signing.trustdoc import SignedDocument
 
-LEVELS = {"fast": 1, "default": 3, "best": 19}  # zstd's; README has what they cost and save
+LEVELS = {"fast": 3, "default": 9, "best": 19}  # zstd's; README has what they cost and save
 _SAMPLE = 1 << 20  # bytes compressed to learn whether a file shrinks at all
 _WORTH = 0.97  # what a sample must shrink to, or the file is stored as it is
 _MEMORY = 100 << 20  # bytes for compressors at work; one of level 19 takes 81 MiB, of level 9 10 MiB

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.connected.deltaplan import DeltaPlan, plan_delta
+from bundler.connected.estimate import Carried
 from bundler.core.index import Content
 
 if TYPE_CHECKING:
@@ -29,6 +30,42 @@ class Words:
     def wheel(self, one: LockedWheel) -> str:
         """Return the words on the programs of a wheel."""
         return self._after(_place(one))
+
+    def known(self, path: str) -> str:
+        """Say what earlier bundles have: it (`unchanged`), what is like it (`against`), or nothing."""
+        if path in self.plan.unchanged:
+            return "unchanged"
+        return "against" if path in self.plan.references else ""
+
+    def carried(self, lock: Lock) -> list[Carried]:
+        """Return what of the lock is of known size, for an estimate."""
+        rows = [(item.row, item.size) for item in lock.pythons] + [
+            (item.row, item.size) for item in lock.builds
+        ]
+        return [
+            *(
+                Carried(
+                    file=row.url,
+                    size=size,
+                    platform=row.platform,
+                    series=f"{row.name}-{row.variant}-{row.version[:2]}",
+                    known=self.known(row.url),
+                )
+                for row, size in rows
+                if size is not None
+            ),
+            *(
+                Carried(
+                    file=one.wheel.file,
+                    size=one.wheel.size,
+                    platform=one.platform,
+                    series=None,
+                    known=self.known(_place(one)),
+                )
+                for one in lock.wheels
+                if one.wheel.size is not None
+            ),
+        ]
 
     def _after(self, path: str) -> str:
         words = self.plan.words(path)

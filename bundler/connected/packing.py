@@ -239,6 +239,7 @@ def table(packed: Packed) -> list[str]:
     content = sum(one.size for one in packed.index.artifacts)
     times = ", ".join(f"{what} {duration(seconds)}" for what, seconds in packed.seconds)
     ratio = packed.size / max(1, content)
-    lines.append(packed.recognised)
+    if packed.recognised:
+        lines.append(packed.recognised)
     lines.append(f"{size(content):>11} -> {size(packed.size):>11}  {ratio:4.2f}  in all; {times}")
     return lines

@@ -20,7 +20,7 @@ from bundler.connected.accounts import Share, recognised, shares_of
 from bundler.connected.bundlewriter import LEVELS, Ingredient, Stored, measure
 from bundler.connected.cutting import cut, mapped
 from bundler.connected.heaviest import Heaviest
-from bundler.connected.pieces import Body
+from bundler.connected.pieces import UV, Body
 from bundler.connected.proving import encodes, yields
 from bundler.connected.recipes import Written, write_recipes
 from bundler.connected.streams import COMMON, Layout, Stream
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from bundler.core.progress import Progress
     from bundler.core.recipe import Recipe
 
+# zstd's levels for streams of archives, where proving takes most of the time already; programs of uv and what
+# stands behind a prefix are few bytes and take `LEVELS`.
+_ARCHIVES: Final = {"fast": 1, "default": 3, "best": 19}
 _MEMORY: Final = 2 << 30  # bytes for compressors at work; one of level 19 takes about 160 MiB
 _CUTS_FIRST: Final = 1 << 50  # added to the weight of a cut: until all are cut nobody can compress
 # Bytes of content per second, roughly: only the order of the jobs comes of it.
@@ -202,8 +205,9 @@ class _Work:
         file = one.file.with_name(one.file.name + ".zst")
         if self._delta and isinstance(one, Stream) and one.prefix:
             return self._delta.store(one, file, level=LEVELS[self._level], advance=self._progress.advance)
+        levels = LEVELS if one.path.endswith(f"/{UV}.tar.zst") else _ARCHIVES
         streamzstd.compress(
-            one.file, one.size, file, level=LEVELS[self._level], advance=self._progress.advance
+            one.file, one.size, file, level=levels[self._level], advance=self._progress.advance
         )
         member = measure(one.path, read_chunks(file, chunk=BLOCK_SIZE), encoding=ZSTD)
         return Stored(member=replace(member, content=one.size), artifact=None, file=file)

@@ -14,6 +14,7 @@ from bundler.connected.cache import Cache, default_root
 from bundler.connected.deltalock import words_of
 from bundler.connected.earlier import read_earlier
 from bundler.connected.earliercontent import Contents
+from bundler.connected.estimate import estimate
 from bundler.connected.fetch import Fetcher
 from bundler.connected.gather import Supplies, gather
 from bundler.connected.http import open_session
@@ -103,7 +104,7 @@ class Workshop:
             f"{counted(len(lock.platforms), 'platform')}, {', '.join(total)}"
         )
 
-    def plan(self, *, since: Sequence[Path] = ()) -> list[str]:
+    def plan(self, *, level: str, since: Sequence[Path] = ()) -> list[str]:
         """Return what `pack` would carry, a line each; resolves where the lock is old, writes nothing."""
         earlier = self._earlier(since, packing.packing_time())
         lock = self._current_lock() or self._resolve(self._last_lock(), upgrade=False)
@@ -124,6 +125,9 @@ class Workshop:
         unknown = [count for _, count in everything].count(None)
         left = f", and {counted(unknown, 'file')} of unknown size" if unknown else ""
         lines.append(f"{size(known):>11}  in all before compression{left}")
+        expected = estimate(words.carried(lock), level=level)
+        without = " without those" if unknown else ""
+        lines.append(f"{size(expected):>11}  in the bundle with --level {level}, estimated{without}")
         return lines
 
     def pack(

@@ -1,0 +1,82 @@
+"""How large a bundle will be, before anything is fetched: from sizes, versions and what earlier bundles have.
+
+The fractions were measured on archives that python-build-standalone's own steps made (README, "Speed"); real
+ones differ, and an encoder that is not recognised is known only when its archive is here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bundler.core.platforms import Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """A file that the bundle will have: `series` is its implementation, variant and minor version.
+
+    Without a series it is a wheel of uv. `size` is in bytes; `known` says what an earlier bundle has: the
+    file itself (`unchanged`), one that it resembles (`against`), or nothing.
+    """
+
+    file: str
+    size: int
+    platform: Platform
+    series: str | None
+    known: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fractions:
+    """What is stored of an archive, by what stands beside it; `wheel` is of uv's wheel."""
+
+    first: float
+    minor: float
+    patch: float
+    against: float
+    wheel: float
+
+
+FRACTIONS: Final = {
+    "fast": _Fractions(first=0.77, minor=0.31, patch=0.23, against=0.2, wheel=0.92),
+    "default": _Fractions(first=0.71, minor=0.28, patch=0.23, against=0.17, wheel=0.81),
+    "best": _Fractions(first=0.55, minor=0.22, patch=0.14, against=0.15, wheel=0.75),
+}
+
+
+def estimate(carried: Iterable[Carried], *, level: str) -> int:
+    """Return how many bytes the bundle will have, within a tenth or two where everything is recognised."""
+    fractions, total = FRACTIONS[level], 0.0
+    platforms: set[Platform] = set()
+    series: set[tuple[Platform, str]] = set()
+    for one in carried:
+        total += one.size * _fraction(one, fractions, platforms, series)
+        if one.series and one.known != "unchanged" and _is_recompressed(one):
+            platforms.add(one.platform)
+            series.add((one.platform, one.series))
+    return round(total)
+
+
+def _fraction(
+    one: Carried, fractions: _Fractions, platforms: set[Platform], series: set[tuple[Platform, str]]
+) -> float:
+    if one.known == "unchanged":
+        return 0
+    if one.series is None:
+        return fractions.wheel
+    if not _is_recompressed(one):
+        return 1
+    if one.known == "against":
+        return fractions.against
+    if (one.platform, one.series) in series:
+        return fractions.patch
+    return fractions.minor if one.platform in platforms else fractions.first
+
+
+def _is_recompressed(one: Carried) -> bool:
+    """Tell whether that may be expected: of what zlib-rs wrote for Windows it may not."""
+    return one.file.endswith((".tar.gz", ".tgz")) and one.platform.os != "windows"
