@@ -1,12 +1,14 @@
 import io
+import itertools
 import subprocess
 
 import pytest
 from bundles import HOST, OTHER, PACKER, archive, make_bundle, small_content
+from recompressed import delta_box, full_box
 
 from bundler.connected.rehearse import rehearse
 from bundler.core.progress import Silent
-from bundler.errors import DamagedFault, SignatureFault
+from bundler.errors import DamagedFault, IncompleteFault, SignatureFault
 
 
 def steps(data):
@@ -53,3 +55,21 @@ def test_an_untrusted_bundle_is_not_rehearsed():
 
     with pytest.raises(SignatureFault):
         steps(make_bundle(packers=(Packer(2),)))
+
+
+def test_a_delta_is_rehearsed_after_what_it_builds_on(tmp_path):
+    before = full_box().seal()
+    data, earlier = delta_box(before).seal(), tmp_path / "q3.uvb"
+    earlier.write_bytes(before)
+
+    def unpacked(*since):
+        tried = rehearse(io.BytesIO(data), name="q.uvb", trust=PACKER.trust, progress=Silent(), since=since)
+        return [(step.what, step.result) for step in itertools.islice(tried, 1 + len(since))]
+
+    with pytest.raises(IncompleteFault, match=r"^q\.uvb: builds on plant-7 2026Q4 \(serial 7\)") as caught:
+        unpacked()
+    assert caught.value.hint == "name that bundle with --since: it is unpacked there before"
+    assert unpacked(earlier) == [
+        ("unpack", "plant-7 2026Q4 (serial 7), which it builds on"),
+        ("unpack", "plant-7 2026Q4 (serial 8) in a scratch prefix"),
+    ]

@@ -125,17 +125,35 @@ def sign(
         say(f"{path}: signed by {signer.public.fingerprint}, {count} signatures now")
 
 
-def rehearse(bundle: Bundle, *, trust: TrustOption = None, quiet: Quiet = False) -> None:
+def rehearse(
+    bundle: Bundle,
+    *,
+    trust: TrustOption = None,
+    since: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--since",
+            envvar="UV_BUNDLER_SINCE",
+            readable=False,
+            help="A bundle that this one builds on, unpacked there first. May be repeated, the oldest first.",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
     """Try the bundle in a scratch prefix without a network, with the uv that it carries.
 
-    Example: uv-bundler rehearse q4.uvb --trust packer.pub
-    """
+    \b
+    Examples:
+      uv-bundler rehearse q4.uvb --trust packer.pub
+      uv-bundler rehearse delta.uvb --trust packer.pub --since q3.uvb
+    """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.connected.rehearse import rehearse as run
 
     path = find_bundle(bundle)
     rules = load_trust_option(trust)
     with open_bundle(path) as stream, watch(quiet=quiet) as progress:
-        for step in run(stream, name=bundle_name(path), trust=rules, progress=progress):
+        earlier = [existing_bundle(find_bundle(one)) for one in since or ()]
+        for step in run(stream, name=bundle_name(path), trust=rules, progress=progress, since=earlier):
             if not quiet:
                 progress.note(f"{step.what}: {step.result}")
     if not quiet:

@@ -42,9 +42,9 @@ class _Fractions:
 
 
 FRACTIONS: Final = {
-    "fast": _Fractions(first=0.77, minor=0.31, patch=0.23, against=0.2, wheel=0.92),
+    "fast": _Fractions(first=0.77, minor=0.30, patch=0.23, against=0.18, wheel=0.92),
     "default": _Fractions(first=0.71, minor=0.28, patch=0.23, against=0.17, wheel=0.81),
-    "best": _Fractions(first=0.55, minor=0.22, patch=0.14, against=0.15, wheel=0.75),
+    "best": _Fractions(first=0.55, minor=0.20, patch=0.14, against=0.14, wheel=0.74),
 }
 
 

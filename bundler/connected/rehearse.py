@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundler.core import metadata
+from bundler.core.durable import host_faults
 from bundler.core.fault import Fault
 from bundler.core.index import METADATA_NAME
 from bundler.core.platforms import Platform, host_platform
 from bundler.core.text import counted
 from bundler.core.uvnames import cache_name, mirror_path
-from bundler.errors import DamagedFault
+from bundler.errors import DamagedFault, IncompleteFault
 from bundler.offline.deciding import Request
 from bundler.offline.interpreters import install_one, native_keys, run_one, run_uv, uv_environment
 from bundler.offline.isolation import without_network
@@ -29,7 +30,7 @@ from bundler.offline.prefix import check_prefix
 from bundler.offline.unpack import unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
     from bundler.core.progress import Progress
@@ -49,8 +50,12 @@ class Step:
     result: str
 
 
-def rehearse(stream: BinaryIO, *, name: str, trust: Trust, progress: Progress) -> Iterator[Step]:
+def rehearse(
+    stream: BinaryIO, *, name: str, trust: Trust, progress: Progress, since: Sequence[Path] = ()
+) -> Iterator[Step]:
     """Unpack into a scratch prefix and try everything; yields each step as it is done.
+
+    `since` are the bundles that a delta builds on: they are unpacked there before, the oldest first.
 
     Raises what `unpack` raises, and `DamagedFault` or `HostFault` at the first thing that does not work.
     """
@@ -65,7 +70,16 @@ def rehearse(stream: BinaryIO, *, name: str, trust: Trust, progress: Progress) -
             wish=Wish(rehearsal=True),
             command="rehearse",
         )
-        generation, decision = unpack(stream, request, name=name, progress=progress)
+        for earlier in since:
+            with host_faults(earlier), earlier.open("rb") as before:
+                _, decision = unpack(before, request, name=str(earlier), progress=progress)
+            yield Step(what="unpack", result=f"{decision.verified.index.title}, which it builds on")
+        try:
+            generation, decision = unpack(stream, request, name=name, progress=progress)
+        except IncompleteFault as fault:
+            raise IncompleteFault(
+                fault.message, hint="name that bundle with --since: it is unpacked there before"
+            ) from None
         progress.stage("rehearse", None)
         yield Step(what="unpack", result=f"{decision.verified.index.title} in a scratch prefix")
         yield from _foreign_names(generation)
