@@ -7,7 +7,7 @@ from bundles import HOST, OTHER
 from conftest import SHARED
 
 from bundler.connected.bundlewriter import Ingredient
-from bundler.connected.estimate import FRACTIONS, Carried, estimate
+from bundler.connected.estimate import FRACTIONS, Carried, estimate, exception
 from bundler.connected.recompress import recompress
 from bundler.core.digest import hash_file
 from bundler.core.platforms import Platform
@@ -81,3 +81,12 @@ def test_the_estimate_of_real_archives_is_near(tmp_path, level):
         level=level, spool=tmp_path, progress=Silent(),
     )  # fmt: skip
     assert abs(expected / sum(one.member.size for one in done.stored) - 1) < 0.2
+
+
+def test_the_plan_says_what_may_travel_as_it_is():
+    assert exception("x.tar.gz", LINUX) == ""
+    assert (
+        exception("x.tar.gz", WINDOWS)
+        == "as it is if zlib-rs wrote it, for which Windows has no fast encoder"
+    )
+    assert exception("x.tar.zst", LINUX) == "as it is: the encoders of .zst change with their libraries"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.connected.deltaplan import DeltaPlan, plan_delta
-from bundler.connected.estimate import Carried
+from bundler.connected.estimate import Carried, exception
 from bundler.core.index import Content
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ class Words:
 
     def row(self, row: Row) -> str:
         """Return the words on an archive."""
-        return self._after(row.url)
+        if known := self._after(row.url):
+            return known
+        words = exception(row.url, row.platform)
+        return f", {words}" if words else ""
 
     def wheel(self, one: LockedWheel) -> str:
         """Return the words on the programs of a wheel."""
