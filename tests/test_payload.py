@@ -354,6 +354,41 @@ def test_a_wheel_that_is_missing_costs_time_and_is_named(prefix, monkeypatch):
     assert joined(gzip_of(OLD_TAR, encoder="medium-17")) in archives
 
 
+class Counted(Told):
+    """A progress that keeps every count of the stage `unpack`."""
+
+    def __init__(self):
+        super().__init__()
+        self.label, self.total, self.counts = "", 0, []
+
+    def stage(self, label, total):
+        self.label = label
+        if label == "unpack":
+            self.total = total
+
+    def advance(self, count):
+        if self.label == "unpack":
+            self.counts.append(count)
+
+
+@pytest.mark.parametrize("library", [None, Changed])
+def test_progress_tells_of_every_piece_that_is_rebuilt_and_ends_at_its_total(prefix, monkeypatch, library):
+    data = sealed()
+    if library:
+        installed(monkeypatch, library)
+    progress = Counted()
+    try:
+        unpack_from(io.BytesIO(data), prefix, progress=progress)
+    finally:
+        catalog._shortcut.cache_clear()
+    assert sum(progress.counts) == progress.total
+    rebuilt = [one.size for one in parse_index(index_of(data)).artifacts if one.recipe]
+    assert not set(rebuilt) & set(progress.counts)  # pure Python takes a minute for one: nobody waits so long
+    assert any(one < 0 for one in progress.counts) == bool(
+        library
+    )  # what a library got wrong comes once more
+
+
 def test_verify_reads_every_byte_and_rebuilds_nothing(monkeypatch):
     monkeypatch.setattr(rebuild, "rebuild", None)
     monkeypatch.setattr(payload, "Rebuilder", None)

@@ -41,7 +41,8 @@ def copy_payload(
     rebuilt = [one for one in write if one.recipe]
     _tell_slow(rebuilt, progress)
     needs, size = needs_of(index, write), index.block_size
-    stored = sum(one.size for one in index.members if one.path in needs.members)
+    read = {SUMS_NAME, *needs.members}
+    stored = sum(one.size for one in index.members if one.path in read)
     progress.stage("unpack", stored + sum(one.size for one in rebuilt))
     with (
         Spool(staging.folder.parent / SPOOL_NAME) as spool,

@@ -104,19 +104,30 @@ class Rebuilder:
         if artifact.recipe is None:
             return
         slow = not trust_native or slow_encoders([artifact])
+        written = 0
         with (
             self._turn if slow else contextlib.nullcontext(),
             self._staging.file(artifact.path, executable=artifact.executable) as append,
         ):
-            rebuild(
-                artifact,
-                artifact.recipe,
-                self._spool,
-                write=append,
-                check=self._check,
-                trust_native=trust_native,
-            )
-        self._progress.advance(artifact.size)
+
+            def write(data: bytes) -> None:  # tells of every piece: pure Python takes a minute for a file
+                nonlocal written
+                append(data)
+                written += len(data)
+                self._progress.advance(len(data))
+
+            try:
+                rebuild(
+                    artifact,
+                    artifact.recipe,
+                    self._spool,
+                    write=write,
+                    check=self._check,
+                    trust_native=trust_native,
+                )
+            except Differs:
+                self._progress.advance(-written)  # all of it comes once more
+                raise
 
     def _check(self) -> None:
         if self._stop.is_set():
