@@ -155,7 +155,8 @@ class Series:
         contents = self.contents(since, serial) if since else None
         output = self.folder / f"q{serial}.uvb"
         self.packed = pack(
-            ingredients, marked=marked, output=output, key=PACKER, level=level, since=contents, progress=self.notes
+            ingredients, marked=marked, output=output, key=PACKER, level=level, scratch=scratch, since=contents,
+            progress=self.notes,
         )  # fmt: skip
         return output
 

@@ -185,8 +185,9 @@ def test_a_bundle_of_odd_files_is_unpacked(tmp_path):
         name="plant-7", release="odd", serial=7, valid_days=None, uv=(), platforms=(HOST,), now=packing_time()
     )
     made = pack(
-        ingredients, marked=marked, output=tmp_path / "odd.uvb", key=PACKER, level="fast", progress=Silent()
-    )
+        ingredients, marked=marked, output=tmp_path / "odd.uvb", key=PACKER, level="fast", scratch=tmp_path,
+        progress=Silent(),
+    )  # fmt: skip
     assert sum(one.recipe is not None for one in made.index.artifacts) > 80
     unpack_bytes((tmp_path / "odd.uvb").read_bytes(), tmp_path / "prefix")
     current = tmp_path / "prefix" / "current"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shlex
@@ -22,7 +23,7 @@ from bundler.core.durable import host_faults, whole_file
 from bundler.core.index import MAX_INDEX_BYTES, Index
 from bundler.core.indexchecks import MAX_PREFIXED_INDEX
 from bundler.core.times import write_time
-from bundler.errors import UsageFault
+from bundler.errors import HostFault, UsageFault
 from bundler.signing.trust import NAMESPACE
 
 if TYPE_CHECKING:
@@ -138,23 +139,21 @@ def pack(
     output: Path,
     key: SigningKey,
     level: str,
+    scratch: Path,
     chain: Sequence[SignedDocument] = (),
     since: Contents | None = None,
     progress: Progress,
 ) -> Packed:
     """Store, sign and write the bundle; `output` is a file, a folder, or `-` for stdout.
 
-    With `since` it carries only what those earlier bundles did not.
-    Raises `HostFault` where it cannot be written; then nothing is left behind. Compressed content is kept
-    in a folder beside the bundle meanwhile, so that it needs no room elsewhere.
+    With `since` it carries only what those earlier bundles did not. What is packed lies inflated in a folder
+    in `scratch` meanwhile, several times the size of the bundle: its own place may be a stick.
+    Raises `HostFault` where either cannot be written; then nothing is left behind.
     """
     to_stdout = str(output) == "-"
     path = output_path(output, marked)
-    above = Path(tempfile.gettempdir()) if to_stdout else path.parent
     begun = time.monotonic()
-    with host_faults(above):
-        spool = tempfile.TemporaryDirectory(prefix=".uv-bundler-", dir=above)
-    with spool as folder, host_faults(path):
+    with _room(scratch), tempfile.TemporaryDirectory(dir=scratch) as folder:
         if since:
             whole = make_since(ingredients, since, level=level, spool=Path(folder), progress=progress)
         else:
@@ -193,6 +192,22 @@ def pack(
         shares=made.shares,
         recognised=made.recognised,
     )
+
+
+@contextlib.contextmanager
+def _room(scratch: Path) -> Iterator[None]:
+    """Raise `HostFault` where `scratch` cannot take what is written; of a full disk say what it is for."""
+    with host_faults(scratch):
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise HostFault(
+                f"{scratch}: {error.strerror}, expected room for what is packed, inflated",
+                hint="that is several times the size of the archives: make room, or name a folder on "
+                "another file system with --cache-dir",
+            ) from None
 
 
 def _to_stdout(chunks: Iterator[bytes]) -> int:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundler.connected import makelock, packing, prefixzstd
@@ -31,6 +29,7 @@ from bundler.errors import SourceFault, UsageFault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from datetime import datetime
 
     import requests
@@ -168,9 +167,9 @@ class Workshop:
             cache=self.cache,
             fetcher=self._fetcher(),
         )
-        with tempfile.TemporaryDirectory(prefix="uv-bundler-") as scratch:
+        with self.cache.scratch() as scratch:
             builds = self._builds(lock)
-            ingredients = gather(lock, builds, supplies, scratch=Path(scratch))
+            ingredients = gather(lock, builds, supplies, scratch=scratch)
             fetched = time.monotonic() - begun
             packed = packing.pack(
                 ingredients,
@@ -178,6 +177,7 @@ class Workshop:
                 output=output,
                 key=key,
                 level=level,
+                scratch=scratch,
                 chain=chain,
                 since=Contents(earlier=earlier, supplies=supplies, progress=self.progress)
                 if earlier

@@ -73,6 +73,7 @@ def main() -> None:
             output=output,
             key=open_signing_key(key, ask=None),
             level=level,
+            scratch=Path(scratch),
             progress=Silent(),
         )  # fmt: skip
     print("\n".join(packing.table(packed)))

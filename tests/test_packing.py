@@ -1,0 +1,51 @@
+"""Where `pack` keeps what it works on, and what it says when there is no room."""
+
+import errno
+import os
+
+import pytest
+from quarters import Series, archive, python
+
+from bundler.connected import packing
+from bundler.errors import HostFault
+
+
+@pytest.fixture
+def series(tmp_path):
+    return Series(tmp_path)
+
+
+def test_nothing_lies_beside_the_bundle_while_it_is_packed(series, monkeypatch):
+    """What is packed is inflated meanwhile, and the bundle's place may be a small stick."""
+    recompress, seen = packing.recompress, []
+
+    def watched(*words, **named):
+        done = recompress(*words, **named)
+        seen.extend(sorted(one.name for one in series.folder.iterdir()))
+        assert any((series.folder / "in-1").glob("tmp*"))
+        return done
+
+    monkeypatch.setattr(packing, "recompress", watched)
+    series.pack(archive(python()), serial=1)
+    assert seen == ["in-1", "mirror"]
+    assert not any((series.folder / "in-1").glob("tmp*"))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_says_what_the_room_is_for_and_how_to_take_another(series, monkeypatch, number):
+    def full(*_words, **_named):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(packing, "recompress", full)
+    with pytest.raises(HostFault) as caught:
+        series.pack(archive(python()), serial=1)
+    assert (
+        caught.value.message
+        == f"{series.folder}/in-1: {os.strerror(number)}, expected room for what is packed, inflated"
+    )
+    assert caught.value.hint == (
+        "that is several times the size of the archives: make room, or name a folder on another file system "
+        "with --cache-dir"
+    )
+    assert not list(series.folder.glob("*.uvb"))
+    assert not any((series.folder / "in-1").glob("tmp*"))
