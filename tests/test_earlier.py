@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from bundler.connected.earliercontent import Contents
 from bundler.connected.fetch import Fetcher
 from bundler.connected.gather import Supplies
 from bundler.connected.sources import folders
+from bundler.core.digest import Digest
 from bundler.core.index import parse_index
 from bundler.errors import DamagedFault, UsageFault
 from bundler.offline.reader import BundleReader
@@ -146,6 +148,10 @@ class Shop:
         )  # fmt: skip
         self.contents = Contents(earlier=self.earlier, supplies=supplies, progress=self.notes)
 
+    def has(self, file):
+        """Let a file be one of those that are packed."""
+        self.contents = replace(self.contents, own={Digest.of(file.read_bytes()): file})
+
     def fetch(self, role="archive"):
         wanted = [one for one in self.earlier[0].index.artifacts if one.role == role]
         found = self.contents.fetch(wanted)
@@ -176,6 +182,14 @@ def test_with_an_index_alone_content_is_fetched_from_the_sources_of_today(tmp_pa
     assert shop.fetch() == [small_content()]
 
 
+def test_with_an_index_alone_an_own_build_that_did_not_change_is_taken_from_what_is_packed(tmp_path, bundle):
+    shop = Shop(tmp_path, index_of(bundle))
+    (tmp_path / "own.tar.gz").write_bytes(small_content())
+    shop.has(tmp_path / "own.tar.gz")
+    assert shop.fetch() == [small_content()]
+    assert shop.notes.lines == []
+
+
 def test_what_cannot_be_had_is_said_and_left_out(tmp_path, bundle):
     shop = Shop(tmp_path, index_of(bundle))
     assert shop.fetch() == []
@@ -183,6 +197,7 @@ def test_what_cannot_be_had_is_said_and_left_out(tmp_path, bundle):
     assert len(shop.notes.lines) == 3
     key = archive(small_content())[1].key
     assert shop.notes.lines[0].startswith(f"{key} of an earlier bundle cannot be had, so nothing is encoded")
+    assert shop.notes.lines[0].endswith("; name the bundle itself with --since to have it")
 
 
 @pytest.mark.parametrize("how", ["damaged", "replaced"])

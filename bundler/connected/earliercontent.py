@@ -6,7 +6,7 @@ that: whether a file was there before or comes from a source decides how long it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bundler.connected.earlierbundle import take_out
@@ -32,11 +32,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """Where content of the earlier bundles can be had."""
+    """Where content of the earlier bundles can be had; `own` is what is being packed, by digest.
+
+    An own build comes from no source, and where it did not change only today's build has its bytes.
+    """
 
     earlier: Sequence[Earlier]
     supplies: Supplies
     progress: Progress
+    own: Mapping[Digest, Path] = field(default_factory=dict)
 
     def fetch(self, wanted: Iterable[Artifact]) -> dict[Digest, Path]:
         """Return the files that could be had, by digest; a note tells of each that could not, and why.
@@ -54,7 +58,7 @@ class Contents:
             except SourceFault as fault:
                 self.progress.note(
                     f"{one.key or one.path} of an earlier bundle cannot be had, so nothing is encoded "
-                    f"against it: {fault.message}"
+                    f"against it: {fault.message}; name the bundle itself with --since to have it"
                 )
         return found
 
@@ -83,7 +87,7 @@ class Contents:
         """Look into the cache, which hashes what it has, once for each."""
         for digest in wanted:
             if digest not in found and digest not in missing:
-                path = self.supplies.cache.find(digest)
+                path = self.supplies.cache.find(digest) or self.own.get(digest)
                 if path:
                     found[digest] = path
                 else:

@@ -29,8 +29,8 @@ from bundler.errors import SourceFault, UsageFault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
     from datetime import datetime
+    from pathlib import Path
 
     import requests
 
@@ -179,7 +179,12 @@ class Workshop:
                 level=level,
                 scratch=scratch,
                 chain=chain,
-                since=Contents(earlier=earlier, supplies=supplies, progress=self.progress)
+                since=Contents(
+                    earlier=earlier,
+                    supplies=supplies,
+                    progress=self.progress,
+                    own={one.sha256: one.source for one in ingredients},
+                )
                 if earlier
                 else None,
                 progress=self.progress,
