@@ -87,6 +87,20 @@ def test_a_folder_gets_a_bundle_that_is_named_by_name_and_serial(site):
     assert [one.name for one in (site.folder / "out").iterdir()] == ["plant-7-20260910002640.uvb"]
 
 
+def test_what_is_odd_about_an_own_build_is_told_once_though_it_is_locked_and_packed(site):
+    link = tarfile.TarInfo("python/share/terminfo")
+    link.type, link.linkname = tarfile.SYMTYPE, "/lib/terminfo"
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as new, tarfile.open(site.own) as old:
+        for member in old:
+            new.addfile(member, old.extractfile(member))
+        new.addfile(link)
+    site.own.write_bytes(packed.getvalue())
+    done = site.pack(manifest=site.manifest(pythons="[]", more=site.build))
+    assert done.code == 0, done.stderr
+    assert done.stderr.count("has absolute links") == 1
+
+
 def test_stdout_gets_the_bundle_and_nothing_else(site):
     site.pack(**REPRODUCIBLE)
     done = subprocess.run(

@@ -103,6 +103,18 @@ def test_the_index_of_a_host_serves_as_well_as_the_bundle(site):
     assert site.unpack("q4").code == 0
 
 
+def test_a_folder_with_nothing_but_an_index_stands_for_it_as_on_a_host(site):
+    site.quarter("q3", "3.13.5", **Q3)
+    site.unpack("q3")
+    words = ("--dry-run", "--since", site.folder / "host" / "current")
+    done = site.quarter("q4", "3.13.5", words=words, **Q4)
+    assert "  cpython-3.13.5-linux-x86_64-gnu, unchanged: 2026Q4\n" in done.stdout
+    empty = site.folder / "empty"
+    empty.mkdir()
+    done = site.quarter("q4", "3.13.5", words=("--since", empty), **Q4)
+    check_refusal(done, 2, "empty: expected one .uvb file in this folder, found none")
+
+
 def test_a_dry_run_says_what_is_unchanged_and_what_is_encoded_against_what(site):
     site.quarter("q3", "3.12.9", "3.13.5", **Q3)
     words = ("--dry-run", "--since", site.folder / "q3.uvb")

@@ -150,8 +150,8 @@ def pack(
             "--since",
             envvar="UV_BUNDLER_SINCE",
             readable=False,
-            help="An earlier bundle, or its bundle.json: pack only what it did not bring. May be repeated; "
-            "every host must have unpacked all of them.",
+            help="An earlier bundle, its bundle.json, or a folder with one of them: pack only what it did "
+            "not bring. May be repeated; every host must have unpacked all of them.",
         ),
     ] = None,
     index: IndexOption = None,
@@ -176,7 +176,7 @@ def pack(
     one_of("--level", level, known=tuple(LEVELS))
     target = _target(output, dry_run=dry_run)
     chain = load_chain(carry_trust or ())
-    earlier = [find_bundle(one) for one in since or ()]
+    earlier = [_earlier(one) for one in since or ()]
     with watch(quiet=quiet) as progress:
         shop = Workshop.open(
             manifest,
@@ -200,6 +200,20 @@ def pack(
         _tell(packed, signer.public, chain)
     if packed.path:
         emit(f"{packed.path}\n")
+
+
+def _earlier(path: Path) -> Path:
+    """Return what `--since` names: a bundle or an index; of a folder without bundles its index.
+
+    So `PREFIX/current` of a host will do, or a copy of it.
+    """
+    from bundler.core.durable import host_faults
+    from bundler.core.index import INDEX_NAME
+
+    with host_faults(path):
+        if (path / INDEX_NAME).is_file() and not any(path.glob("*.[uU][vV][bB]")):
+            return path / INDEX_NAME
+    return find_bundle(path)
 
 
 def _tell(packed: Packed, key: PublicKey, chain: Sequence[SignedDocument]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bundler.connected import makelock, packing, prefixzstd
@@ -51,6 +51,7 @@ class Workshop:
     cache: Cache
     session: requests.Session
     progress: Progress
+    told: set[str] = field(default_factory=set)  # notes of own builds, which `pack` may prepare twice
 
     @classmethod
     def open(
@@ -221,7 +222,10 @@ class Workshop:
     def _prepared(self, number: int) -> OwnBuild:
         build = prepare(self.manifest.builds[number], cache=self.cache, progress=self.progress)
         for line in build.notes:
-            self.progress.note(f"{build.source}: {line}")
+            note = f"{build.source}: {line}"
+            if note not in self.told:
+                self.told.add(note)
+                self.progress.note(note)
         return build
 
     def _builds(self, lock: Lock) -> dict[Digest, Path]:
