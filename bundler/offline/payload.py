@@ -16,7 +16,7 @@ from bundler.offline.needs import needs_of
 from bundler.offline.rebuild import slow_encoders
 from bundler.offline.rebuilder import Rebuilder
 from bundler.offline.spool import Spool
-from bundler.offline.streams import add_held, add_member
+from bundler.offline.streams import AFRESH, add_held, add_member
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ def _adopt(plan: Plan, staging: Staging) -> tuple[Artifact, ...]:
                 raise IncompleteFault(
                     f"{source}: is not what was unpacked any more, nor does the bundle bring it, expected "
                     f"sha256 {one.sha256}",
-                    hint="unpack a full bundle (packed without --since)",
+                    hint=AFRESH,
                 )
             changed.append(one)
     return tuple(changed)
@@ -102,7 +102,7 @@ def _place(held: Held, plan: Plan) -> Path:
         return plan.held[held.sha256]
     raise IncompleteFault(  # it was needed only because something changed on the disk since it was unpacked
         f"{held.sha256}: is not on this host, expected it to rebuild a file that is not what was unpacked",
-        hint="unpack a full bundle (packed without --since)",
+        hint=AFRESH,
     )
 
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from bundler.offline.reader import BundleReader
     from bundler.offline.spool import Spool
 
+AFRESH = (  # the same bundle alone would be told that it is active already
+    "unpack a newer full bundle (packed without --since); or remove the link `current` in the prefix, then "
+    "unpack the earlier bundle again and this one after it"
+)
 _STEP = 1 << 20  # bytes that gzip may inflate to at a time
 _ANY_GZIP = 16 + zlib.MAX_WBITS
 
@@ -82,7 +86,7 @@ def add_held(spool: Spool, held: Held, file: Path) -> None:
     if state.hexdigest() != held.sha256.hex:
         raise IncompleteFault(
             f"{file}: is not what was unpacked any more, expected sha256 {held.sha256} to build on",
-            hint="unpack a full bundle (packed without --since), and check the rest with `doctor --digests`",
+            hint=AFRESH,
         )
     if not whole:
         raise DamagedFault(f"{held.sha256}: expected {held.content} bytes of content in it", hint=REPACK)
