@@ -129,3 +129,14 @@ def test_without_zlib_ng_the_parts_are_the_same(monkeypatch):
     expected = cut(data)
     monkeypatch.setattr(gzipparts, "inflater", lambda: zlib.decompressobj(-15))
     assert cut(data) == expected
+
+
+def test_a_bomb_is_a_literal_and_leaves_nothing():
+    bomb = member(bytes(16 << 20))
+    assert cut(bomb) == ([Literal(0, len(bomb))], b"before")
+    assert gzipparts.most_content(len(bomb)) < 3 << 20
+
+
+def test_members_end_where_they_are_too_many(monkeypatch):
+    monkeypatch.setattr(gzipparts, "_MAX_MEMBERS", 5)
+    assert len(check(member(b"abc") * 9)) == 5

@@ -126,3 +126,38 @@ def test_a_size_beyond_octal_is_read_and_not_believed():
 )
 def test_any_bytes_come_apart_without_loss(data):
     check(data)
+
+
+def pax(records):
+    """Return an entry of pax with these records."""
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = tarfile.XHDTYPE, len(records)
+    return info.tobuf(tarfile.USTAR_FORMAT) + records + bytes(-len(records) % 512)
+
+
+@pytest.mark.parametrize("digits", ["1" * 5000, "\N{ARABIC-INDIC DIGIT ONE}", "0x1"])
+def test_a_size_in_pax_that_is_no_number_is_none(digits):
+    record = f"size={digits}\n".encode()
+    length = len(record) + 1
+    length = next(n for n in range(length, length + 9) if n == len(str(n)) + length)
+    entries = check(pax(b"%d %s" % (length, record)) + tar([("a", b"abc", {})]))
+    assert [(one.name, one.size) for one in entries] == [("a", 3)]
+
+
+@pytest.mark.parametrize("facts", [{}, {"type": tarfile.SYMTYPE, "linkname": "t" * 5000}])
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_name_that_no_system_takes_is_no_entry(form, facts):
+    name = "a" if facts else "n" * 5000
+    entries = check(tar([("first", b"1", {}), (name, b"", facts), ("last", b"2", {})], form=form))
+    assert [one.name for one in entries] == ["first"]
+
+
+def test_records_of_no_use_are_not_kept():
+    many = b"".join(b"%d key%06d=v\n" % (15, number) for number in range(1000))
+    found = tarparts._longer(b"x", many + b"10 path=a\n")
+    assert found == {"path": "a"}
+
+
+def test_entries_end_where_they_are_too_many(monkeypatch):
+    monkeypatch.setattr(tarparts, "_MAX_ENTRIES", 3)
+    assert len(check(tar([(f"f{number}", b"abc", {}) for number in range(5)]))) == 3

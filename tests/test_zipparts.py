@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bundler.connected import zipparts
 from bundler.connected.gzipparts import Literal
 from bundler.connected.zipparts import Packed, cut_zip
 
@@ -150,3 +151,14 @@ def test_flipped_bytes_lose_nothing(seed):
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_any_bytes_around_a_zip_lose_nothing(before, after):
     check(before + made({"a": TEXT}) + after)
+
+
+def test_members_beyond_the_room_and_large_ones_are_left_alone(monkeypatch):
+    data = made({"a": TEXT, "b": b"other " * 900})
+    spool = io.BytesIO()
+    parts = cut_zip(memoryview(data), spool, proved={}, limit=len(TEXT) + 100)
+    assert [one.encoder for one in parts if isinstance(one, Packed)] == ["zlib-6-8", None]
+    assert spool.getvalue() == TEXT
+    monkeypatch.setattr(zipparts, "_MAX_CONTENT", len(TEXT))
+    parts = cut_zip(memoryview(data), io.BytesIO(), proved={})
+    assert [one.encoder for one in parts if isinstance(one, Packed)] == ["zlib-6-8", None]

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bundler.connected import tarparts
-from bundler.connected.encodersearch import PROBE, candidates, probe
-from bundler.connected.gzipparts import Deflated, cut_gzip
+from bundler.connected.encodersearch import PROBE, candidates, probe, proves
+from bundler.connected.gzipparts import Deflated, cut_gzip, most_content
 from bundler.connected.pieces import UV, Body, Cut, Encoded, Found, Kept, Piece, Raw, classify, found
 from bundler.connected.zipparts import Packed, cut_zip
 from bundler.core.digest import CHUNK
@@ -115,15 +115,20 @@ class _Cutter:
         return self._done(pieces)
 
     def _guess(self, source: BinaryIO, part: Deflated, header: bytes, without: Collection[str]) -> str | None:
-        """Return the encoder that a probe speaks for; the one of the member before goes first."""
+        """Return the encoder that a probe speaks for; the one of the member before goes first.
+
+        Once a guess has failed none is believed without a proof: each costs an attempt at the whole bundle.
+        """
         source.seek(part.offset)
         body = source.read(min(part.length, PROBE + (PROBE >> 4)))
         content = self._view[part.content : part.content + part.size]
         names = dict.fromkeys((*reversed(self._encoders), *candidates(header[8])))
-        guess = next(probe(content, body, (name for name in names if name not in without)), None)
-        if guess:
-            self._encoders = [*(name for name in self._encoders if name != guess), guess]
-        return guess
+        for guess in probe(content, body, (name for name in names if name not in without)):
+            source.seek(part.offset)
+            if not without or proves(guess, content, source, part.length):
+                self._encoders = [*(name for name in self._encoders if name != guess), guess]
+                return guess
+        return None
 
     def _tar(self, begin: int, size: int) -> list[Piece]:
         """Cut the content of a gzip member: a tar, or anything."""
@@ -158,7 +163,8 @@ class _Cutter:
 
     def _zip(self, begin: int, size: int, name: str, mtime: int) -> list[Piece]:
         """Cut a zip file; its members go below `NAME.d/`, because `NAME` is what they make."""
-        parts = cut_zip(self._view[begin : begin + size], self._nested, proved=self._proved)
+        data, limit = self._view[begin : begin + size], most_content(self._one.size)
+        parts = cut_zip(data, self._nested, proved=self._proved, limit=limit)
         folder = f"{name}.d/" if name else ""
         pieces: list[Piece] = []
         for part in parts or ():

@@ -19,6 +19,9 @@ _DEFLATE: Final = 8
 _FHCRC, _FEXTRA, _FNAME, _FCOMMENT, _RESERVED = 0x02, 0x04, 0x08, 0x10, 0xE0
 _MAX_HEADER: Final = 256 << 10  # bytes: FEXTRA has at most 64 KiB, longer names than the rest nobody has seen
 _READ: Final = 256 << 10  # bytes read at a time
+_MOST_PER_BYTE: Final = 100  # bytes that one byte may inflate to; of the archives known to us it is 3 to 5
+_FREE: Final = 1 << 20  # bytes that any file may inflate to
+_MAX_MEMBERS: Final = 4096  # each costs a look at the file; the archives known to us have one
 _STEP: Final = 4 << 20  # bytes inflated at a time, which bounds the memory whatever the body says
 
 
@@ -41,6 +44,11 @@ class Deflated(NamedTuple):
 Part = Literal | Deflated
 
 
+def most_content(size: int) -> int:
+    """Return how many bytes the contents of a file of `size` bytes may have: a bomb travels as it is."""
+    return min(MAX_SIZE, _MOST_PER_BYTE * size + _FREE)
+
+
 def inflater() -> Any:
     """Return a new decompressor of raw deflate: zlib-ng's where it is installed, else Python's own.
 
@@ -53,16 +61,17 @@ def inflater() -> Any:
     return zlib_ng.decompressobj(-zlib.MAX_WBITS)
 
 
-def cut_gzip(source: BinaryIO, spool: BinaryIO, *, limit: int = MAX_SIZE) -> list[Part]:
+def cut_gzip(source: BinaryIO, spool: BinaryIO, *, limit: int | None = None) -> list[Part]:
     """Return the parts of `source`; `spool` takes what its members inflate to, from where it stands.
 
-    What cannot be inflated, or would fill the spool beyond `limit` bytes, is a literal up to the end of the
-    file. No two literals follow each other.
+    What cannot be inflated, or would fill the spool beyond `limit` bytes (`most_content` of the file's size
+    otherwise), is a literal up to the end of the file. No two literals follow each other.
     """
     end = source.seek(0, 2)
+    limit = most_content(end) if limit is None else limit
     parts: list[Part] = []
     at = literal = 0
-    while at < end and (body := _header_end(source, at)) is not None:
+    while len(parts) < 2 * _MAX_MEMBERS and at < end and (body := _header_end(source, at)) is not None:
         begin = spool.tell()
         length = _inflate(source, body, spool, limit)
         if length is None:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from bundler.core.recipe import Range
 
 COMMON: Final = "common"
-_VERSION = re.compile(r"\d+(?:\.\d+)+|(?<=python)-?3\d\d?")
+# A long row of digits is looked at once, not from each of its digits again.
+_VERSION = re.compile(r"(?<!\d)\d+(?:\.\d+)+|(?<=python)-?3\d\d?")
 _PROGRAM = re.compile(r"(?:lib)?pythonX?t?(?:\.so.*|\.dylib|\.exe|\.dll|\.a)?")
 _SUFFIX = re.compile(r"\.(?:tar\.gz|tgz|tar|gz|zip)$")
 _KINDS: Final = {
@@ -92,7 +93,8 @@ class Layout:
         self.cuts = sorted(cuts, key=lambda one: (version_of(one), one.ingredient.path))
         self._contents: dict[tuple[str, bytes], Content] = {}
         self._bare: dict[str, list[bytes]] = {}  # by group: entries without content
-        self._taken: set[str] = set()
+        self._roots = {UV}
+        self._taken: dict[str, int] = {}  # how many paths like this one there are
         for one in self.cuts:
             self._add(one)
 
@@ -125,7 +127,7 @@ class Layout:
 
     def _add(self, one: Cut) -> None:
         group = group_of(one)
-        root = self._free(_SUFFIX.sub("", Path(one.ingredient.path).name))
+        root = self._root(_SUFFIX.sub("", Path(one.ingredient.path).name))
         pieces = list(_found(one.pieces))
         names = [piece.name if piece.kind == UV else _below(root, piece.name) for piece in pieces]
         last = {name: number for number, name in enumerate(names)}
@@ -142,13 +144,13 @@ class Layout:
                 known.groups.add(group)
                 known.mode |= piece.mode & 0o777
                 known.others.append((group, path))
-        bare = [entry for entry in one.extra if entry.kind in _KINDS and entry.name.strip("./")]
+        bare = _harmless(entry for entry in one.extra if entry.kind in _KINDS and entry.name.strip("./"))
         bare.sort(key=lambda entry: list(_KINDS).index(entry.kind))
         self._bare.setdefault(group, []).extend(self._bare_headers(root, tree, entry) for entry in bare)
 
     def _bare_headers(self, root: str, tree: Mapping[str, str], entry: tarparts.Entry) -> bytes:
         """Return an entry without content; folders can be written to, because other streams come after."""
-        path, target, mode = _below(root, entry.name), entry.target, entry.mode
+        path, target, mode = _below(root, entry.name), entry.target, entry.mode & 0o777
         if entry.kind == tarparts.FOLDER:
             mode |= 0o700
         else:
@@ -157,13 +159,23 @@ class Layout:
             target = tree.get(target) or _below(root, target)
         return streamtar.headers(path, _KINDS[entry.kind], mode=mode, mtime=entry.mtime, target=target)
 
+    def _root(self, name: str) -> str:
+        """Return a folder for an archive alone, also where case is ignored; programs of uv have theirs."""
+        root, number = name, 1
+        while root.lower() in self._roots:
+            number += 1
+            root = f"{name}~{number}"
+        self._roots.add(root.lower())
+        return root
+
     def _free(self, path: str) -> str:
         """Return the path, or one like it where it is taken: two archives may have one name."""
-        free, number = path, 1
+        free, number = path, self._taken.get(path, 0)
         while free in self._taken:
             number += 1
             free = f"{path}~{number}"
-        self._taken.add(free)
+        self._taken[path] = max(1, number)
+        self._taken.setdefault(free, 1)
         return free
 
 
@@ -188,8 +200,35 @@ def without_versions(name: str) -> str:
 
 def _below(root: str, name: str) -> str:
     """Return the path below the archive's folder; what would lead out of it is bent into it."""
-    parts = [part if part != ".." else "_" for part in name.split("/") if part not in ("", ".")]
-    return "/".join([root, *parts])
+    parts = [part for part in name.replace("\0", "_").split("/") if part not in ("", ".")]
+    return "/".join([root, *("_" if part == ".." else part for part in parts)])
+
+
+def _harmless(entries: Iterable[tarparts.Entry]) -> list[tarparts.Entry]:
+    """Return the entries but symbolic links that lead out, and what lies below a symbolic link."""
+    named = [(_below("", one.name) + "/", one) for one in entries if not _leads_out(one)]
+    beneath: set[int] = set()
+    link = "-"  # no name begins so
+    for place in sorted(range(len(named)), key=lambda place: (named[place][0], -place)):
+        path, one = named[place]
+        if path.startswith(link):
+            beneath.add(place)
+        elif one.kind == tarparts.SYMLINK:
+            link = path
+    return [one for place, (_, one) in enumerate(named) if place not in beneath]
+
+
+def _leads_out(entry: tarparts.Entry) -> bool:
+    """Tell whether a symbolic link may point out of the archive's folder: others could be written through it.
+
+    A way back behind a folder's name counts, because that folder may be a link too.
+    """
+    if entry.kind != tarparts.SYMLINK:
+        return False
+    folders = _below("", entry.name).count("/") - 1
+    parts = [part for part in entry.target.split("/") if part not in ("", ".")]
+    up = parts.count("..")
+    return entry.target.startswith("/") or parts[:up] != [".."] * up or up > folders
 
 
 def _found(pieces: Sequence[Piece]) -> Iterator[Found]:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 _BLOCK: Final = 512
 _MAX_LONG: Final = 1 << 20  # bytes of a GNU long name or of pax records: no path is longer
+_MAX_NAME: Final = 4096  # bytes or characters of a path or a target; Linux takes no longer ones
+_MAX_ENTRIES: Final = 1 << 17  # what comes behind them is rest; an archive of CPython has about 10 000
+_NAMES: Final = ("path", "linkpath")  # pax records, beside `size`: others take memory and are of no use here
+_SIZE = re.compile("[0-9]{1,19}")
 _PAX = re.compile(rb"(\d{1,7}) ([^=\n]+)=")
 FILE, LINK, SYMLINK, FOLDER, OTHER = "file", "link", "symlink", "folder", "other"
 _KINDS: Final = {b"0": FILE, b"\0": FILE, b"7": FILE, b"1": LINK, b"2": SYMLINK, b"5": FOLDER}
@@ -38,12 +42,13 @@ class Entry:
 def cut_tar(data: memoryview) -> tuple[list[Entry], int]:
     """Return the entries, and where the rest begins: blocks of zeros, or what is no entry.
 
-    An entry whose content is cut off belongs to the rest. Where padding is not zeros, `end` is the end of the
-    content, and the padding is counted to the headers of the next entry.
+    An entry whose content is cut off belongs to the rest, and so does one with a name that no system takes.
+    Where padding is not zeros, `end` is the end of the content, and the padding is counted to the headers of
+    the next entry.
     """
     entries: list[Entry] = []
     at = 0
-    while (entry := _entry(data, at)) is not None:
+    while len(entries) < _MAX_ENTRIES and (entry := _entry(data, at)) is not None:
         entries.append(entry)
         at = entry.end
     return entries, at
@@ -67,8 +72,7 @@ def _entry(data: memoryview, begin: int) -> Entry | None:
             return None
         known.update(_longer(kind, bytes(data[at : at + size])))
         at += -(-size // _BLOCK) * _BLOCK
-    if known.get("size", "").isdecimal():
-        size = int(known["size"])
+    size = int(known.get("size", size))
     what = _KINDS.get(kind, OTHER)
     if what in (LINK, SYMLINK, FOLDER):
         size = 0  # of a link some writers state the size of its target; no content follows (POSIX, ustar)
@@ -77,16 +81,19 @@ def _entry(data: memoryview, begin: int) -> Entry | None:
         return None
     if end > len(data) or any(data[at + size : end]):
         end = at + size
+    name, target = known.get("path") or _name(header), known.get("linkpath") or _text(header[157:257])
+    if max(len(name), len(target)) > _MAX_NAME:
+        return None
     return Entry(
         begin=begin,
         data=at,
         size=size,
         end=end,
-        name=known.get("path") or _name(header),
+        name=name,
         kind=what,
         mode=(_number(header[100:108]) or 0) & 0o7777,
         mtime=_number(header[136:148]) or 0,
-        target=known.get("linkpath") or _text(header[157:257]),
+        target=target,
     )
 
 
@@ -116,7 +123,10 @@ def _longer(kind: bytes, data: bytes) -> Mapping[str, str]:
         length = int(record[1])
         if not len(record[0]) < length <= len(data) - at:
             break
-        found[record[2].decode("ascii", "replace")] = _text(data[record.end() : at + length - 1])
+        key = record[2].decode("ascii", "replace")
+        value = _text(data[record.end() : at + length - 1])
+        if key in _NAMES or (key == "size" and _SIZE.fullmatch(value)):
+            found[key] = value
         at += length
     return found
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from bundler.connected.gzipparts import Literal, inflater
+from bundler.core.ustar import MAX_SIZE
 from bundler.deflate import catalog
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _ENCRYPTED = 1
 _MAX_COMMENT: Final = 65535
 _MAX_MEMBERS: Final = 20_000
 _RATIO: Final = 64  # a member that inflates to more of its size is left alone: it is inflated in memory
+_MAX_CONTENT: Final = 64 << 20  # bytes of a member that is inflated in memory; a larger one is left alone
 _FREE: Final = 64 << 10  # bytes that it may inflate to beside that
 _LEVELS: Final = tuple(f"zlib-{level}-8" for level in (6, 9, 1, 5, 7, 8, 4, 3, 2))
 _PATIENCE: Final = 3  # members that no level encodes before only the levels that worked are tried
@@ -48,9 +50,9 @@ Proof = tuple[bytes, str]  # the sha256 of a content, and the encoder that gives
 
 
 def cut_zip(
-    data: memoryview, spool: BinaryIO, *, proved: MutableMapping[Proof, memoryview]
+    data: memoryview, spool: BinaryIO, *, proved: MutableMapping[Proof, memoryview], limit: int = MAX_SIZE
 ) -> list[Literal | Packed] | None:
-    """Return the parts of `data`; `spool` takes what members inflate to, from where it stands.
+    """Return the parts of `data`; `spool` takes what members inflate to, from where it stands up to `limit`.
 
     None where it is no zip file in one piece, or where no member can be written again. `proved` has, and
     takes, the body of each content by its sha256 and encoder, so that a member of ten archives is encoded
@@ -60,11 +62,12 @@ def cut_zip(
     parts: list[Literal | Packed] = []
     levels, misses, at = _LEVELS, 0, 0
     for name, offset, length, method, size in _members(data) or ():
-        body = bytes(data[offset : offset + length])
-        content, encoder = body, None
+        body = data[offset : offset + length]
+        content: memoryview | bytes = body
+        encoder = None
         if method == _DEFLATED and size:
-            inflated = _inflate(body, size)
-            encoder = _encoder(inflated, data[offset : offset + length], levels, proved) if inflated else None
+            inflated = _inflate(body, size) if size <= min(_MAX_CONTENT, limit - spool.tell()) else None
+            encoder = _encoder(inflated, body, levels, proved) if inflated else None
             if inflated and encoder:
                 content, levels = inflated, (encoder, *(one for one in levels if one != encoder))
             else:
@@ -79,7 +82,7 @@ def cut_zip(
             place = spool.tell()
             spool.write(content)
         digest = hashlib.sha256(content).digest()
-        parts.append(Packed(offset, length, place, len(content), name, encoder, digest, content[:8]))
+        parts.append(Packed(offset, length, place, len(content), name, encoder, digest, bytes(content[:8])))
         at = offset + length
     if not any(isinstance(one, Packed) and one.encoder for one in parts):
         spool.seek(begin)
@@ -135,7 +138,7 @@ def _members(data: memoryview) -> list[tuple[str, int, int, int, int]] | None:
     return None if overlap else found
 
 
-def _inflate(body: bytes, size: int) -> bytes | None:
+def _inflate(body: memoryview, size: int) -> bytes | None:
     """Return the `size` bytes that the body inflates to, None where it does not do exactly that."""
     if size > _RATIO * len(body) + _FREE:
         return None
