@@ -1,5 +1,7 @@
 import hashlib
 import io
+import struct
+import zlib
 
 import pytest
 import smallpythons
@@ -19,6 +21,7 @@ from bundler.core.program import Copy, Encode, parse_program
 from bundler.core.progress import Silent
 from bundler.deflate import catalog
 from bundler.errors import SourceFault
+from bundler.offline import rebuild
 
 
 @pytest.fixture
@@ -255,6 +258,32 @@ def test_a_guess_that_does_not_prove_is_followed_by_others_and_then_by_none(box,
     assert refused[0] == "zlib-6-8"
     assert len(refused) == len(set(refused))
     assert made.shares[wanted[0].path].how == "as it is: encoder not recognised"
+
+
+def test_an_archive_that_fits_many_encoders_at_first_costs_few_attempts(box, tmp_path):
+    """Every attempt is one at the whole bundle: a hostile archive would have it made twenty times."""
+    begin, rest = bytes(2 << 20), smallpythons.text("rest", 400_000)
+    state = zlib.compressobj(6, zlib.DEFLATED, -15)
+    body = state.compress(begin) + state.flush(zlib.Z_SYNC_FLUSH) + state.compress(rest) + state.flush()
+    sums = struct.pack("<II", zlib.crc32(begin + rest), len(begin + rest))
+    wanted = [ingredient(box, b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + body + sums), uv(box)]
+    made = packed(wanted, tmp_path)
+    assert check(made, wanted) == {wanted[1].path}
+    assert made.shares[wanted[0].path].how == "as it is: encoder not recognised"
+    spool = tmp_path / "spool-1"
+    assert len(list(spool.glob("cut-*-nested"))) <= 3
+    assert len(list(spool.glob("streams-*"))) == 1
+
+
+def test_beginning_an_encoder_counts_as_hosts_count_it(box, tmp_path, monkeypatch):
+    assert recipes._PER_STREAM == rebuild._PER_STREAM
+    content = smallpythons.text("x", 3000)
+    wanted = [ingredient(box, gzipped(content))]
+    least = len(content) + 4096 - 1100 * wanted[0].size
+    monkeypatch.setattr(recipes, "_FREE", least - 1)
+    assert check(packed(wanted, tmp_path), wanted) == set()
+    monkeypatch.setattr(recipes, "_FREE", least)
+    assert check(packed(wanted, tmp_path), wanted) == {wanted[0].path}
 
 
 def test_a_program_that_yields_other_bytes_is_not_used(box, tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ MAX_ENCODED: Final = (
     1100  # bytes that a program encodes for each byte of the artifact; deflate packs 1032 in one
 )
 _FREE: Final = 1 << 20
+_PER_STREAM: Final = 1 << 12  # bytes that beginning an encoder counts as
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,7 @@ class _Program:
             if isinstance(piece, Encoded):
                 number = self.encoders.setdefault(piece.encoder, len(self.encoders))
                 self.steps.append(Encode(number))
+                self.encoded += _PER_STREAM
                 self.pieces(piece.pieces, depth=depth + 1)
                 self.steps.append(End())
             elif isinstance(piece, Raw):

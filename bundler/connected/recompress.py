@@ -8,6 +8,7 @@ cores there are.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from concurrent.futures import wait
 from dataclasses import dataclass, fields, replace
@@ -145,6 +146,7 @@ class _Work:
             for job in jobs:
                 job.cancel()
             wait(jobs)
+            shutil.rmtree(folder, ignore_errors=True)  # Windows keeps what is mapped
             for one in bad:
                 self._learn(one, recipes.get(one.ingredient.path))
             return None
