@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from bundler.connected.heaviest import Heaviest
+from bundler.connected.heaviest import Heaviest, Left
 
 
 def test_of_those_that_wait_the_heaviest_goes_first_and_of_equal_ones_the_first():
@@ -46,6 +46,26 @@ def test_an_exception_in_the_block_leaves_what_waits_undone():
     with pytest.raises(KeyboardInterrupt):
         leave()
     assert done == []
+
+
+def test_a_job_that_runs_for_long_ends_when_the_block_is_left():
+    jobs, begun = [], threading.Event()
+
+    def long(pool):
+        pool.go_on()
+        begun.set()
+        while True:
+            pool.go_on()
+
+    def leave():
+        with Heaviest(1) as pool:
+            jobs.append(pool.submit(1, lambda: long(pool)))
+            begun.wait()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        leave()
+    assert isinstance(jobs[0].exception(), Left)
 
 
 def test_a_job_that_was_cancelled_is_not_run():

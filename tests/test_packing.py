@@ -2,11 +2,13 @@
 
 import errno
 import os
+import threading
 
 import pytest
 from quarters import Series, archive, python
 
-from bundler.connected import packing
+from bundler.connected import delta, packing, recompress
+from bundler.connected.heaviest import Left
 from bundler.errors import HostFault
 
 
@@ -17,10 +19,10 @@ def series(tmp_path):
 
 def test_nothing_lies_beside_the_bundle_while_it_is_packed(series, monkeypatch):
     """What is packed is inflated meanwhile, and the bundle's place may be a small stick."""
-    recompress, seen = packing.recompress, []
+    inner, seen = packing.recompress, []
 
     def watched(*words, **named):
-        done = recompress(*words, **named)
+        done = inner(*words, **named)
         seen.extend(sorted(one.name for one in series.folder.iterdir()))
         assert any((series.folder / "in-1").glob("tmp*"))
         return done
@@ -29,6 +31,34 @@ def test_nothing_lies_beside_the_bundle_while_it_is_packed(series, monkeypatch):
     series.pack(archive(python()), serial=1)
     assert seen == ["in-1", "mirror"]
     assert not any((series.folder / "in-1").glob("tmp*"))
+
+
+@pytest.mark.parametrize("since", [False, True])
+def test_ctrl_c_does_not_wait_for_a_stream_that_takes_a_minute(series, monkeypatch, since):
+    first = [series.pack(archive(python()), serial=1)] if since else []
+    begun, left = threading.Event(), []
+
+    def endless(*_words, advance, **_named):
+        begun.set()
+        try:
+            while True:
+                advance(1)
+        except Left:
+            left.append(True)
+            raise
+
+    def interrupted(*_words):
+        assert begun.wait(30)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recompress.streamzstd, "compress", endless)
+    monkeypatch.setattr(delta.prefixzstd, "compress_after", endless)
+    monkeypatch.setattr(recompress, "yields", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        series.pack(archive(python(seed=1), "3.13.6"), serial=2, since=first)
+    assert left
+    assert not (series.folder / "q2.uvb").exists()
+    assert not any((series.folder / "in-2").glob("tmp*"))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

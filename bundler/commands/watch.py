@@ -106,8 +106,8 @@ class _Lines:
         rate = self._done / elapsed
         if not self._total:
             return f"{self._label} {size(self._done)}, {size(int(rate))}/s"
+        done = f"{self._label} {100 * self._done // self._total} % {size(self._done)} of {size(self._total)}"
+        if not self._done:
+            return done
         left = max(0, self._total - self._done) / rate
-        return (
-            f"{self._label} {100 * self._done // self._total} % {size(self._done)} of {size(self._total)}, "
-            f"{size(int(rate))}/s, {duration(left)} left"
-        )
+        return f"{done}, {size(int(rate))}/s, {duration(left)} left"

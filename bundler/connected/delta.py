@@ -81,7 +81,7 @@ class Delta:
         if not after or one.size <= _SMALL:
             with tempfile.TemporaryDirectory(dir=file.parent) as folder:
                 plain = Path(folder) / "plain"
-                streamzstd.compress(one.file, one.size, plain, level=level, advance=lambda _: None)
+                streamzstd.compress(one.file, one.size, plain, level=level, advance=lambda _: advance(0))
                 if not after or plain.stat().st_size <= cost:
                     plain.replace(file)
                     prefix = ()

@@ -15,14 +15,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Left(Exception):
+    """The block was left with an exception: what a job makes is of no use any more."""
+
+
 class Heaviest:
     """A pool of threads; what they run releases the interpreter's lock, as hashes and compressors do.
 
-    Leaving the block waits for the jobs that run, and with an exception for no other.
+    Leaving the block waits for the jobs that run, and with an exception for no other: those that run for
+    long call `go_on` now and then, so that Ctrl-C does not wait for them either.
     """
 
     def __init__(self, workers: int) -> None:
         self._pool = ThreadPoolExecutor(workers)
+        self._left = threading.Event()
         self._lock = threading.Lock()
         self._waiting: list[tuple[float, int, Future[Any], Callable[[], Any]]] = []
         self._number = count()
@@ -33,7 +39,14 @@ class Heaviest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None:
+            self._left.set()
         self._pool.shutdown(wait=True, cancel_futures=kind is not None)
+
+    def go_on(self) -> None:
+        """Do nothing, or raise `Left` in a job that nobody waits for any more."""
+        if self._left.is_set():
+            raise Left
 
     def submit(self, weight: float, job: Callable[[], T]) -> Future[T]:
         """Run the job once a thread is free and nothing heavier waits; of equal ones the first goes first."""

@@ -193,7 +193,7 @@ class _Work:
         done = cut(one, self._spool / f"cut-{next(self._number)}", proved=self._proved, without=without)
         if done.reason is None:
             speed = _ENCODES[done.encoders[0].split("-")[0]] if done.encoders else _HASHES
-            job = partial(encodes, done, lambda _: None)
+            job = partial(encodes, done, lambda _: self._pool.go_on())
             self._proofs[one.path] = self._pool.submit(done.content / speed, job)
         self._progress.advance(one.size)
         return done
@@ -206,13 +206,15 @@ class _Work:
     def _store(self, one: Stream | Written) -> Stored:
         file = one.file.with_name(one.file.name + ".zst")
         if self._delta and isinstance(one, Stream) and one.prefix:
-            return self._delta.store(one, file, level=LEVELS[self._level], advance=self._progress.advance)
+            return self._delta.store(one, file, level=LEVELS[self._level], advance=self._advance)
         levels = LEVELS if one.path.endswith(f"/{UV}.tar.zst") else _ARCHIVES
-        streamzstd.compress(
-            one.file, one.size, file, level=levels[self._level], advance=self._progress.advance
-        )
+        streamzstd.compress(one.file, one.size, file, level=levels[self._level], advance=self._advance)
         member = measure(one.path, read_chunks(file, chunk=BLOCK_SIZE), encoding=ZSTD)
         return Stored(member=replace(member, content=one.size), artifact=None, file=file)
+
+    def _advance(self, count: int) -> None:
+        self._pool.go_on()  # a stream takes a minute at level 19
+        self._progress.advance(count)
 
 
 def _workers(level: str, delta: Delta | None) -> int:
