@@ -135,6 +135,7 @@ def test_too_many_bytes_stop_at_once(spool):
 BOMBS = {
     "zeros": [Encode(0), *[Copy(0, 0, 1 << 20)] * 5000, End()],
     "zeros in each other": [Encode(0), Encode(0), *[Copy(0, 0, 1 << 20)] * 5000, End(), End()],
+    "streams of nothing": [Encode(0), End()] * 100_000,
     "streams of zeros": [Encode(0), *[Encode(0), Copy(0, 0, 1 << 20), End()] * 5000, End()],
 }
 
@@ -216,6 +217,27 @@ def test_a_native_encoder_that_drifted_beyond_the_canary_is_told_from_a_damaged_
     with pytest.raises(Differs):
         run(artifact, spool)
     assert run(artifact, spool, trust_native=False) == joined(parts)
+
+
+@pytest.mark.parametrize(
+    ("lack", "raised"),
+    [(RuntimeError("can't start new thread"), Differs), (OSError(24, "Too many open files"), OSError)],
+)
+def test_a_native_encoder_that_cannot_begin_is_done_again_or_told(spool, monkeypatch, lack, raised):
+    class Reluctant(Changed):
+        made = 0
+
+        def __init__(self, name):
+            super().__init__(name)
+            Reluctant.made += 1
+            if Reluctant.made > 1:  # the first one sings the canary
+                raise lack
+
+    parts = gzip_of(TAR)
+    artifact = described(joined(parts), recipe_of(spool, parts))
+    installed(monkeypatch, Reluctant)
+    with pytest.raises(raised):
+        run(artifact, spool)
 
 
 def test_a_lack_of_memory_is_no_difference(spool, monkeypatch):

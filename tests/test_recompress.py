@@ -279,7 +279,7 @@ def test_beginning_an_encoder_counts_as_hosts_count_it(box, tmp_path, monkeypatc
     assert recipes._PER_STREAM == rebuild._PER_STREAM
     content = smallpythons.text("x", 3000)
     wanted = [ingredient(box, gzipped(content))]
-    least = len(content) + 4096 - 1100 * wanted[0].size
+    least = len(content) + recipes._PER_STREAM - 1100 * wanted[0].size
     monkeypatch.setattr(recipes, "_FREE", least - 1)
     assert check(packed(wanted, tmp_path), wanted) == set()
     monkeypatch.setattr(recipes, "_FREE", least)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _MOST_PER_BYTE = 1100  # deflate makes at most 1032 bytes into one (RFC 1951); a program may ask for no more
 _FREE = 1 << 20  # bytes that any program may put into encoders
-_PER_STREAM = 1 << 12  # bytes that beginning an encoder counts as: it takes time without any content
+_PER_STREAM = 1 << 16  # bytes that beginning an encoder counts as: it takes a millisecond without any content
 _BATCH = 1 << 17  # bytes handed to an encoder at a time, or a piece of content more
 REPACK = "the packer signed a bundle that is not whole: have it packed again"
 
@@ -127,7 +127,12 @@ class _Maker:
         self.used_native = False
 
     def make(self) -> Encoder:
-        encoder = catalog.native(self._name) if self._native else None
+        try:
+            encoder = catalog.native(self._name) if self._native else None
+        except (MemoryError, OSError):  # this host lacks something, which is to be told
+            raise
+        except Exception:  # noqa: BLE001  # foreign code, or no thread to be had
+            raise Differs from None
         if encoder is None:
             return catalog.reference(self._name)
         self.used_native = True

@@ -29,6 +29,7 @@ AFRESH = (  # the same bundle alone would be told that it is active already
     "unpack the earlier bundle again and this one after it"
 )
 _STEP = 1 << 20  # bytes that gzip may inflate to at a time
+_PIECE = 1 << 14  # bytes given to gzip at a time: what is behind each member in it is copied
 _ANY_GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -95,8 +96,8 @@ def add_held(spool: Spool, held: Held, file: Path) -> None:
 def _inflated(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
     """Yield what all gzip members in `chunks` inflate to; raises `Fault` or `zlib.error`."""
     state, total = zlib.decompressobj(_ANY_GZIP), 0
-    for chunk in chunks:
-        data = chunk
+    for given in (chunk[at : at + _PIECE] for chunk in chunks for at in range(0, len(chunk), _PIECE)):
+        data = given
         while data:
             if state.eof:
                 state = zlib.decompressobj(_ANY_GZIP)
