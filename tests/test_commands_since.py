@@ -14,6 +14,7 @@ from uvlists import LINUX, row, write_index
 
 from bundler.core.digest import Digest
 from bundler.core.uvnames import PBS_URL
+from bundler.deflate import catalog
 
 Q3, Q4 = ({"SOURCE_DATE_EPOCH": second} for second in ("1790000000", "1798000000"))
 VERSIONS = {"3.12.9": python("3.12.9", seed=2), "3.13.5": python()}
@@ -45,10 +46,10 @@ class Plant(Site):
         manifest = self.manifest(pythons=str([*versions]).replace("'", '"'))
         return self.pack(*words, manifest=manifest, output=self.folder / f"{name}.uvb", **env)
 
-    def unpack(self, name, prefix="host"):
+    def unpack(self, name, prefix="host", *, words=()):
         """Unpack NAME.uvb on a host."""
         place = ("--prefix", self.folder / prefix, "--trust", self.trust, "--shell", "sh")
-        return self.run("unpack", self.folder / f"{name}.uvb", *place)
+        return self.run("unpack", self.folder / f"{name}.uvb", *place, *words)
 
     def files(self, prefix="host"):
         """Return what the active generation holds, but for what differs with every bundle."""
@@ -124,6 +125,21 @@ def test_a_dry_run_says_what_is_unchanged_and_what_is_encoded_against_what(site)
     assert "  cpython-3.13.6-linux-x86_64-gnu, against cpython-3.13.5-linux-x86_64-gnu\n" in done.stdout
     assert "  uv 0.13.8 for linux-x86_64-gnu, unchanged: 2026Q4\n" in done.stdout
     assert not (site.folder / "q4.uvb").exists()
+
+
+def test_a_dry_run_on_a_host_says_what_will_take_minutes_there(site, monkeypatch):
+    site.quarter("q3", "3.13.5", **Q3)
+    site.quarter("q4", "3.13.6", words=("--since", site.folder / "q3.uvb"), **Q4)
+    assert "pure Python" not in site.unpack("q3", words=("--dry-run",)).stderr
+    site.unpack("q3")
+    monkeypatch.setattr(catalog, "why_not_native", lambda name: f"no {name} here")
+    done = site.unpack("q4", words=("--dry-run",))
+    assert (
+        done.code,
+        done.stderr.count("will be encoded in pure Python, which takes minutes: no zlib-9-8"),
+    ) == (0, 1)
+    assert "pure Python" not in site.unpack("q3", words=("--dry-run",)).stderr  # it is active already
+    assert "pure Python" not in site.unpack("q4", words=("--dry-run", "--quiet")).stderr
 
 
 def test_three_quarters_in_a_row_each_on_the_one_before(site):

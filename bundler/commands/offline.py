@@ -124,11 +124,15 @@ def unpack(
         command=command_line(context),
     )
     if dry_run:
+        from bundler.offline.payload import slow_note
+
         with open_bundle(path) as stream:
             decision = deciding.dry_run(stream, request, name=bundle_name(path))
         _warn(decision)
         emit(_planned(decision))
         if not quiet:
+            if not decision.already_active and (note := slow_note(decision.plan.write)):
+                say(note)
             say("dry run: only the index was read and verified, nothing was written")
         return
     check_exportable(check_prefix(request.prefix), shell=form)

@@ -19,6 +19,7 @@ from bundler.offline.spool import Spool
 from bundler.offline.streams import AFRESH, add_held, add_member
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from bundler.core.progress import Progress
@@ -39,7 +40,8 @@ def copy_payload(
     """
     write = (*plan.write, *_adopt(plan, staging))
     rebuilt = [one for one in write if one.recipe]
-    _tell_slow(rebuilt, progress)
+    if note := slow_note(rebuilt):
+        progress.note(note)
     needs, size = needs_of(index, write), index.block_size
     read = {SUMS_NAME, *needs.members}
     stored = sum(one.size for one in index.members if one.path in read)
@@ -126,16 +128,17 @@ def _copy(
     staging.write(artifact.path, filtered_rows(bytes(whole), plan.artifacts))
 
 
-def _tell_slow(artifacts: list[Artifact], progress: Progress) -> None:
-    """Say which archives take minutes, and which wheels would change that."""
+def slow_note(artifacts: Iterable[Artifact]) -> str:
+    """Say how many of these take minutes, and which wheels would change that; nothing where none does."""
+    artifacts = [one for one in artifacts if one.recipe]
     slow = slow_encoders(artifacts)
     if not slow:
-        return
+        return ""
     many = [one for one in artifacts if one.recipe and slow.keys() & set(one.recipe.encoders)]
     wheels = sorted({catalog.WHEELS[name] for name in slow if name in catalog.WHEELS})
     cure = f"; install {' and '.join(wheels)} beside uv-bundler to make it fast" if wheels else ""
     reasons = "; ".join(dict.fromkeys(slow.values()))
-    progress.note(
+    return (
         f"{counted(len(many), 'file')}, {show_size(sum(one.size for one in many))}, will be encoded "
         f"in pure Python, which takes minutes: {reasons}{cure}"
     )
