@@ -122,7 +122,14 @@ def pack(
         ),
     ] = False,
     level: Annotated[
-        str, typer.Option("--level", envvar="UV_BUNDLER_LEVEL", help="fast, default or best.")
+        str,
+        typer.Option(
+            "--level",
+            envvar="UV_BUNDLER_LEVEL",
+            # uv and one Python: 32.4, 29.4 and 24.1 MiB; compressed and proved in 4.3, 4.6 and 100 s
+            help="How hard to compress: fast, default, or best, which is about a fifth smaller and takes "
+            "some twenty times as long. Hosts unpack all of them equally fast.",
+        ),
     ] = "default",
     valid_days: Annotated[
         int | None,
