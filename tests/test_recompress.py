@@ -1,5 +1,6 @@
 import hashlib
 import io
+import os
 import struct
 import zlib
 
@@ -346,3 +347,16 @@ def test_the_digests_of_a_member_are_those_of_its_bytes(box, tmp_path):
     for one in packed([python(box)], tmp_path).stored:
         data = one.file.read_bytes()
         assert (len(data), hashlib.sha256(data).hexdigest()) == (one.member.size, one.member.sha256.hex)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+def test_more_archives_than_descriptors_are_packed(box, tmp_path):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(os.listdir("/dev/fd"))
+    wanted = [python(box, f"3.13.{number}") for number in range(30)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 40, before[1]))
+    try:
+        assert len(check(packed(wanted, tmp_path), wanted)) == 30
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

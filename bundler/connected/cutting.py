@@ -6,10 +6,13 @@ the guess at the encoder of a gzip body by `bundler.connected.proving`, from the
 
 from __future__ import annotations
 
+import contextlib
 import mmap
+import os
 import shutil
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bundler.connected import tarparts
 from bundler.connected.encodersearch import PROBE, candidates, probe, proves
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 
 _MAX_LITERAL: Final = 64 << 10  # bytes that recipes carry of one place outside of a tar; a file carries more
 _ENCODED_BY_OTHERS: Final = {b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+# Before Python 3.13 a mapping keeps a descriptor, of which a system may allow 256 (`allow_mappings`).
+_UNTIED: Final[dict[str, Any]] = {"trackfd": False} if sys.version_info >= (3, 13) and os.name != "nt" else {}
+_DESCRIPTORS: Final = 1 << 14
 _EARLIEST: Final = 315_532_800  # 1980-01-01, before which zip knows no time
 
 
@@ -212,10 +218,25 @@ def _copy(source: BinaryIO, part: Literal, out: BinaryIO) -> int:
     return place
 
 
+def allow_mappings() -> None:
+    """Let this process have as many files mapped as the system lets it: each archive takes two."""
+    if os.name == "nt" or _UNTIED:
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS has a limit beside the one that it tells of
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def mapped(file: Path | BinaryIO) -> memoryview:
     """Return a file's content without reading it: its pages are the system's, which drops them at need."""
     if not isinstance(file, Path):
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if file.tell() else b"")
+        return memoryview(
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ, **_UNTIED) if file.tell() else b""
+        )
     with file.open("rb") as stream:
         stream.seek(0, 2)
         return mapped(stream)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from bundler.connected import streamzstd
 from bundler.connected.accounts import Share, recognised, shares_of
 from bundler.connected.bundlewriter import LEVELS, Ingredient, Stored, measure
-from bundler.connected.cutting import cut, mapped
+from bundler.connected.cutting import allow_mappings, cut, mapped
 from bundler.connected.heaviest import Heaviest
 from bundler.connected.pieces import UV, Body
 from bundler.connected.proving import encodes, yields
@@ -74,6 +74,7 @@ def recompress(
 
     With `delta` they are encoded against what hosts have of earlier bundles.
     """
+    allow_mappings()
     wanted = [one for one in ingredients if one.role in ("archive", "uv")]
     begun = time.monotonic()
     progress.stage("inflate", sum(one.size for one in wanted))

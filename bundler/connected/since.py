@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bundler.connected.accounts import Share
+from bundler.connected.cutting import allow_mappings
 from bundler.connected.delta import Delta
 from bundler.connected.deltaplan import built_on, plan_delta, title_of
 from bundler.connected.heldcontent import inflated_content, whole_content
@@ -90,6 +91,7 @@ def make_since(
 def _held(plan: DeltaPlan, contents: Contents, spool: Path, progress: Progress) -> dict[str, HeldContent]:
     """Return what hosts have of the references that could be had, by the new artifact's path."""
     files = contents.fetch(plan.references.values())
+    allow_mappings()
     progress.stage("open earlier ones", None)
     wanted: dict[Digest, Artifact] = {one.sha256: one for one in plan.references.values()}
 
