@@ -3,13 +3,14 @@
 import errno
 import os
 import threading
+from pathlib import Path
 
 import pytest
 from quarters import Series, archive, python
 
 from bundler.connected import delta, packing, recompress
 from bundler.connected.heaviest import Left
-from bundler.errors import HostFault
+from bundler.errors import HostFault, UsageFault
 
 
 @pytest.fixture
@@ -31,6 +32,17 @@ def test_nothing_lies_beside_the_bundle_while_it_is_packed(series, monkeypatch):
     series.pack(archive(python()), serial=1)
     assert seen == ["in-1", "mirror"]
     assert not any((series.folder / "in-1").glob("tmp*"))
+
+
+def test_the_bundle_does_not_take_the_place_of_a_device_or_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", Path(os.devnull)):
+        with pytest.raises(UsageFault) as caught:
+            packing.check_output(place)
+        assert caught.value.message == f"{place}: is a device or a pipe, expected a file or a folder"
+    (tmp_path / "old.uvb").touch()
+    for place in (tmp_path / "new.uvb", tmp_path / "old.uvb", tmp_path):
+        packing.check_output(place)
 
 
 @pytest.mark.parametrize("since", [False, True])

@@ -117,11 +117,17 @@ def output_path(output: Path, marked: Label) -> Path:
 def check_output(output: Path) -> None:
     """Refuse a place that cannot take the bundle, before anything is fetched for it.
 
-    Raises `UsageFault` for a folder that is not there, and `HostFault` for one that may not be written.
+    Raises `UsageFault` for a folder that is not there and for a device, whose place a finished file would
+    take, and `HostFault` for a folder that may not be written.
     """
     if str(output) == "-":
         return
     with host_faults(output):
+        if output.exists() and not (output.is_file() or output.is_dir()):
+            raise UsageFault(
+                f"{output}: is a device or a pipe, expected a file or a folder",
+                hint="for a stream say -o - and redirect it",
+            )
         folder = output if output.is_dir() else output.parent
         if not folder.is_dir():
             raise UsageFault(
