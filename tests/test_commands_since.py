@@ -172,7 +172,10 @@ def test_what_is_no_earlier_bundle_of_this_series_is_refused_before_anything_is_
 
 def test_where_nothing_changed_hardly_anything_is_carried(site):
     site.quarter("q3", "3.13.5", **Q3)
-    site.quarter("q4", "3.13.5", words=("--since", site.folder / "q3.uvb"), **Q4)
+    words = ("--since", site.folder / "q3.uvb")
+    done = site.quarter("q4", "3.13.5", words=(*words, "--dry-run"), **Q4)
+    assert "\n     little  in the bundle with --level default, estimated\n" in done.stdout
+    site.quarter("q4", "3.13.5", words=words, **Q4)
     assert (site.folder / "q4.uvb").stat().st_size < 20_000
     for name in ("q3", "q4"):
         assert site.unpack(name).code == 0

@@ -127,7 +127,8 @@ class Workshop:
         lines.append(f"{size(known):>11}  in all before compression{left}")
         expected = estimate(words.carried(lock), level=level)
         without = " without those" if unknown else ""
-        lines.append(f"{size(expected):>11}  in the bundle with --level {level}, estimated{without}")
+        much = size(expected) if expected else "little"  # an index travels even where all is unchanged
+        lines.append(f"{much:>11}  in the bundle with --level {level}, estimated{without}")
         return lines
 
     def pack(
