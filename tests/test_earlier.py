@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from bundles import archive, make_bundle, small_content
 from quarters import SESSION, Notes
 
+from bundler.connected import earlierbundle
 from bundler.connected.cache import Cache
 from bundler.connected.earlier import MAX_BASES, read_earlier
 from bundler.connected.earliercontent import Contents
@@ -18,7 +20,7 @@ from bundler.connected.gather import Supplies
 from bundler.connected.sources import folders
 from bundler.core.digest import Digest
 from bundler.core.index import parse_index
-from bundler.errors import DamagedFault, UsageFault
+from bundler.errors import DamagedFault, HostFault, UsageFault
 from bundler.offline.reader import BundleReader
 
 
@@ -166,6 +168,17 @@ def test_content_comes_out_of_the_bundle_and_stays_in_the_cache(tmp_path, bundle
     assert shop.fetch() == [small_content()]
     assert len(shop.fetch("uv")) == 2
     assert shop.notes.lines == []
+
+
+def test_a_bundle_that_needs_more_than_the_disk_has_is_told_before_it_is_opened(
+    tmp_path, bundle, monkeypatch
+):
+    shop = Shop(tmp_path, bundle)
+    free = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    monkeypatch.setattr(earlierbundle, "copy_member", None)
+    with pytest.raises(HostFault, match=r"q3\.uvb: taking out of it .* needs 2\.9 KiB .*found 1000 B free"):
+        shop.fetch()
 
 
 def test_a_cache_that_was_tampered_with_is_no_source(tmp_path, bundle):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 from bundler.core.durable import host_faults
 from bundler.core.progress import Silent
-from bundler.errors import DamagedFault
+from bundler.core.text import size as show_size
+from bundler.errors import DamagedFault, HostFault
 from bundler.offline.members import copy_member
-from bundler.offline.needs import needs_of
+from bundler.offline.needs import needs_of, spooled
 from bundler.offline.reader import BundleReader
 from bundler.offline.rebuild import Differs, rebuild
 from bundler.offline.spool import Spool
@@ -30,7 +32,7 @@ def take_out(
     """Return the artifacts' files in the cache; `held` is what they are rebuilt from beside the bundle.
 
     The index is read a second time, and the digest of every artifact decides. Raises `DamagedFault`, or
-    `IncompleteFault` where a file of `held` changed.
+    `IncompleteFault` where a file of `held` changed, or `HostFault` where the disk is too small.
     """
     index, needs, quiet = earlier.index, needs_of(earlier.index, wanted), Silent()
     whole = {one.member: one for one in wanted if one.member is not None}
@@ -40,6 +42,14 @@ def take_out(
         bundle.open("rb") as stream,
         Spool(folder / "spool") as spool,
     ):
+        # Nobody asked who signed it: what it says of sizes must not fill the disk before a digest tells.
+        needed, free = spooled(index, needs) + sum(one.size for one in wanted), shutil.disk_usage(folder).free
+        if needed > free:
+            raise HostFault(
+                f"{bundle}: taking out of it what is built on needs {show_size(needed)} in {folder.parent}, "
+                f"found {show_size(free)} free",
+                hint="free some space there, or name the bundle's bundle.json in its place",
+            )
         reader = BundleReader(stream, name=str(bundle))
         if reader.read_signed_index().digest != earlier.base.index_sha256.hex:
             raise DamagedFault(f"{bundle}: changed while it was read", hint="run the command again")
