@@ -48,7 +48,7 @@ def ingredients(archives: list[Path], folder: Path) -> list[Ingredient]:
                 key=row.key,
                 links=(f"python-cache/{cache_name(url, digest)}",),
                 origin=url,
-            )  # fmt: skip
+            )
         )
     listing = folder / "rows"
     listing.write_bytes(dump_rows(rows))
