@@ -122,7 +122,7 @@ def test_a_fault_in_the_recovery_from_another_one_leaves_the_old_state_or_the_ne
     ]  # fmt: skip
     for call in struck:
         strike(host, call, fault)
-    assert len(struck) > 10
+    assert len(struck) >= 10
     assert {"unlinkat", "rmdir"} <= {one.name for one in struck}
 
 
