@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from bundles import HOST, OTHER
 from conftest import SHARED
@@ -47,6 +49,8 @@ def test_each_platform_begins_anew():
 def test_what_earlier_bundles_have_counts_little_or_nothing():
     assert at(python(known="unchanged")) == 0
     assert at(python(known="against")) == of("against")
+    assert at(python(known="other")) == of("other")
+    assert at(python(known="other"), python(known="other")) == of("other") + of("patch")
     assert at(python(known="unchanged"), python(12)) == of("first")
 
 
@@ -58,6 +62,7 @@ def test_what_is_not_recompressed_counts_in_full():
 def test_a_wheel_of_uv_has_a_fraction_of_its_own():
     wheel = Carried(file="uv.whl", size=1000, platform=HOST, series=None)
     assert at(wheel) == of("wheel")
+    assert at(dataclasses.replace(wheel, known="against")) == of("newer_wheel")
     assert at(wheel, python(platform=OTHER if OTHER.os != "windows" else LINUX)) == of("wheel") + of("first")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bundler.connected.deltaplan import DeltaPlan, plan_delta
 from bundler.connected.estimate import Carried, exception
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from bundler.connected.earlier import Earlier
     from bundler.connected.lock import Lock, LockedWheel
     from bundler.core.metadata import Row
+
+_SERIES: Final = re.compile(r"^[a-z]+-(\d+\.\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +37,14 @@ class Words:
         """Return the words on the programs of a wheel."""
         return self._after(_place(one))
 
-    def known(self, path: str) -> str:
-        """Say what earlier bundles have: it (`unchanged`), what is like it (`against`), or nothing."""
+    def known(self, path: str, series: str = "") -> str:
+        """Say what earlier bundles have: it, one of its series (`3.13`), of another one, or nothing."""
         if path in self.plan.unchanged:
             return "unchanged"
-        return "against" if path in self.plan.references else ""
+        found = self.plan.references.get(path)
+        if found is None:
+            return ""
+        return "against" if found.key is None or _SERIES.findall(found.key) == [series] else "other"
 
     def carried(self, lock: Lock) -> list[Carried]:
         """Return what of the lock is of known size, for an estimate."""
@@ -52,7 +58,7 @@ class Words:
                     size=size,
                     platform=row.platform,
                     series=f"{row.name}-{row.variant}-{row.version[:2]}",
-                    known=self.known(row.url),
+                    known=self.known(row.url, ".".join(map(str, row.version[:2]))),
                 )
                 for row, size in rows
                 if size is not None

@@ -20,7 +20,7 @@ class Carried:
     """A file that the bundle will have: `series` is its implementation, variant and minor version.
 
     Without a series it is a wheel of uv. `size` is in bytes; `known` says what an earlier bundle has: the
-    file itself (`unchanged`), one that it resembles (`against`), or nothing.
+    file itself (`unchanged`), one of the same series (`against`), or of another one (`other`), or nothing.
     """
 
     file: str
@@ -32,19 +32,30 @@ class Carried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fractions:
-    """What is stored of an archive, by what stands beside it; `wheel` is of uv's wheel."""
+    """What is stored of an archive, by what stands beside it, or what hosts have; and of uv's wheel."""
 
     first: float
     minor: float
     patch: float
     against: float
+    other: float
     wheel: float
+    newer_wheel: float
 
 
+_LEVELS: Final = ("fast", "default", "best")
+_MEASURED: Final = {
+    "first": (0.77, 0.71, 0.55),
+    "minor": (0.30, 0.28, 0.20),
+    "patch": (0.23, 0.23, 0.14),
+    "against": (0.18, 0.17, 0.14),
+    "other": (0.40, 0.37, 0.32),
+    "wheel": (0.92, 0.81, 0.71),
+    "newer_wheel": (0.32, 0.29, 0.24),
+}
 FRACTIONS: Final = {
-    "fast": _Fractions(first=0.77, minor=0.30, patch=0.23, against=0.18, wheel=0.92),
-    "default": _Fractions(first=0.71, minor=0.28, patch=0.23, against=0.17, wheel=0.81),
-    "best": _Fractions(first=0.55, minor=0.20, patch=0.14, against=0.14, wheel=0.74),
+    level: _Fractions(**{name: values[place] for name, values in _MEASURED.items()})
+    for place, level in enumerate(_LEVELS)
 }
 
 
@@ -73,17 +84,21 @@ def exception(file: str, platform: Platform) -> str:
 def _fraction(
     one: Carried, fractions: _Fractions, platforms: set[Platform], series: set[tuple[Platform, str]]
 ) -> float:
-    if one.known == "unchanged":
-        return 0
     if one.series is None:
-        return fractions.wheel
-    if not _is_recompressed(one):
-        return 1
-    if one.known == "against":
-        return fractions.against
-    if (one.platform, one.series) in series:
-        return fractions.patch
-    return fractions.minor if one.platform in platforms else fractions.first
+        found = {"": fractions.wheel, "unchanged": 0.0}.get(one.known, fractions.newer_wheel)
+    elif one.known == "unchanged":
+        found = 0.0
+    elif not _is_recompressed(one):
+        found = 1.0
+    elif one.known == "against":
+        found = fractions.against
+    elif (one.platform, one.series) in series:
+        found = fractions.patch
+    elif one.known == "other":
+        found = fractions.other
+    else:
+        found = fractions.minor if one.platform in platforms else fractions.first
+    return found
 
 
 def _is_recompressed(one: Carried) -> bool:
