@@ -26,7 +26,7 @@ MAX_ENCODED: Final = (
     1100  # bytes that a program encodes for each byte of the artifact; deflate packs 1032 in one
 )
 _FREE: Final = 1 << 20
-_PER_STREAM: Final = 1 << 16  # bytes that beginning an encoder counts as
+_PER_STREAM: Final = 1 << 14  # bytes that beginning an encoder counts as
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

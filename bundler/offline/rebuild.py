@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _MOST_PER_BYTE = 1100  # deflate makes at most 1032 bytes into one (RFC 1951); a program may ask for no more
 _FREE = 1 << 20  # bytes that any program may put into encoders
-_PER_STREAM = 1 << 16  # bytes that beginning an encoder counts as: it takes a millisecond without any content
+_PER_STREAM = 1 << 14  # bytes that beginning an encoder counts as: it takes a millisecond without any content
 _BATCH = 1 << 17  # bytes handed to an encoder at a time, or a piece of content more
 REPACK = "the packer signed a bundle that is not whole: have it packed again"
 
