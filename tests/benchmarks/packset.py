@@ -1,6 +1,6 @@
 """Pack a set of archives into one bundle, as `pack` does once they are fetched.
 
-    python tests/benchmarks/packset.py OUTPUT LEVEL KEY ARCHIVE...
+    python tests/benchmarks/packset.py OUTPUT LEVEL KEY ARCHIVE... [--since BUNDLE]
 
 The file name of an archive tells its version: `cpython-3.13.15lto-x86_64-linux-….tar.gz`. Prints pack's own table.
 """
@@ -13,8 +13,15 @@ import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
+from requests import Session
+
 from bundler.connected import packing
 from bundler.connected.bundlewriter import Ingredient
+from bundler.connected.cache import Cache
+from bundler.connected.earlier import read_earlier
+from bundler.connected.earliercontent import Contents
+from bundler.connected.fetch import Fetcher
+from bundler.connected.gather import Supplies
 from bundler.core.digest import hash_file
 from bundler.core.metadata import Row, dump_rows
 from bundler.core.platforms import host_platform
@@ -59,23 +66,34 @@ def ingredients(archives: list[Path], folder: Path) -> list[Ingredient]:
     return found
 
 
+def since(bundle: Path, *, serial: int, cache: Path) -> Contents:
+    """Return the earlier bundle as what a delta is made against; everything of it comes from the file."""
+    fetcher = Fetcher(cache=Cache(cache), session=Session(), progress=Silent(), folders={})
+    supplies = Supplies(index="", mirrors=(), session=Session(), cache=Cache(cache), fetcher=fetcher)
+    earlier = read_earlier([bundle], name="bench", serial=serial)
+    return Contents(earlier=earlier, supplies=supplies, progress=Silent())
+
+
 def main() -> None:
     """Pack, and print the table."""
     output, level, key = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-    archives = [Path(word) for word in sys.argv[4:]]
+    words, now = sys.argv[4:], datetime.now(timezone.utc)
+    before = Path(words.pop()) if "--since" in words else None
+    archives = [Path(word) for word in words if word != "--since"]
+    marked = packing.label(
+        name="bench", release="2026Q4", serial=None, valid_days=None, uv=(), platforms=(HOST,), now=now
+    )
     with tempfile.TemporaryDirectory(dir=output.parent) as scratch:
         packed = packing.pack(
             ingredients(archives, Path(scratch)),
-            marked=packing.label(
-                name="bench", release="2026Q4", serial=len(archives), valid_days=None, uv=(), platforms=(HOST,),
-                now=datetime.now(timezone.utc),
-            ),
+            marked=marked,
             output=output,
             key=open_signing_key(key, ask=None),
             level=level,
             scratch=Path(scratch),
+            since=since(before, serial=marked.serial, cache=Path(scratch) / "cache") if before else None,
             progress=Silent(),
-        )  # fmt: skip
+        )
     print("\n".join(packing.table(packed)))
 
 
