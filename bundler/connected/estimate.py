@@ -75,7 +75,7 @@ def estimate(carried: Iterable[Carried], *, level: str) -> int:
 def exception(file: str, platform: Platform) -> str:
     """Say why an archive may not be recompressed, as far as its name and platform tell; else nothing."""
     if not file.endswith((".tar.gz", ".tgz", ".zip")):
-        return f"as it is: the encoders of {file[file.rfind('.') :]} change with their libraries"
+        return f"as it is: uv-bundler has no encoder for {file[file.rfind('.') :]}"
     if platform.os == "windows":
         return "as it is if zlib-rs wrote it, for which Windows has no fast encoder"
     return ""
