@@ -1,3 +1,4 @@
+import errno
 import os
 import random
 import threading
@@ -134,3 +135,15 @@ def test_a_file_that_was_cut_is_a_fault_of_the_host(spool, tmp_path):
     os.truncate(tmp_path / "0", 10)
     with pytest.raises(HostFault, match="expected 990 bytes at 10, found the end of the file"):
         list(spool.read("a", 0, 1000))
+
+
+def test_a_device_that_fails_when_the_spool_is_closed_is_named(tmp_path, monkeypatch):
+    def failing(handle, close=os.close):
+        close(handle)
+        raise OSError(errno.EIO, "Input/output error")
+
+    file = tmp_path / "0"
+    with pytest.raises(HostFault, match=f"^{file}: Input/output error$"), Spool(file):
+        monkeypatch.setattr(os, "close", failing)
+    monkeypatch.undo()
+    assert not file.exists()

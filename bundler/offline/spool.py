@@ -40,9 +40,11 @@ class Spool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._handle)
         with host_faults(self._file):
-            self._file.unlink(missing_ok=True)
+            try:
+                os.close(self._handle)
+            finally:
+                self._file.unlink(missing_ok=True)
 
     def __contains__(self, source: Source) -> bool:
         return source in self._places
