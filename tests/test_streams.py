@@ -271,6 +271,9 @@ def test_stock_tools_give_real_trees_that_run(tmp_path):
         name = Path(one.path).name
         tree = folder / name.removesuffix(".tar.gz")
         found, wanted_files = listing(tree), expected(one.source, tmp_path / name)
+        with tarfile.open(one.source) as archive:  # the links of terminfo that lead into the system stay out
+            out = {entry.name for entry in archive if entry.issym() and entry.linkname.startswith("/")}
+        wanted_files = {name: facts for name, facts in wanted_files.items() if name not in out}
         # One of these archives has entries of one name: the last one counts, and the others are kept beside it.
         assert {name: content for name, (content, _) in found.items() if "~" not in name} == {
             name: content for name, (content, _) in wanted_files.items()
