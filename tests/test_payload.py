@@ -217,7 +217,7 @@ def test_after_an_interrupt_anywhere_nothing_is_left(prefix, after):
 
 
 def full_disk(monkeypatch, module, *, after):
-    real, left = module._write_all, [after]
+    real, left = module.write_all, [after]
 
     def write(handle, data):
         left[0] -= len(data)
@@ -225,7 +225,7 @@ def full_disk(monkeypatch, module, *, after):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(handle, data)
 
-    monkeypatch.setattr(module, "_write_all", write)
+    monkeypatch.setattr(module, "write_all", write)
 
 
 @pytest.mark.parametrize("after", [0, 8000])

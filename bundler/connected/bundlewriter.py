@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 import zstandard
@@ -106,12 +106,7 @@ def _store(one: Ingredient, level: int, spool: Path, progress: Progress) -> Stor
             f"{one.source}: expected sha256 {one.sha256} for {one.path}, found {digest}",
             hint="the file changed after it was fetched: run the command again, it is fetched anew",
         )
-    return Stored(member=member, artifact=_artifact(one, member), file=file)
-
-
-def _artifact(one: Ingredient, member: Member) -> Artifact:
-    facts = {field.name: getattr(one, field.name) for field in fields(Content)}
-    return Artifact(member=member.path, **facts)
+    return Stored(member=member, artifact=Artifact.of(one, member=member.path), file=file)
 
 
 def _shrinks(file: Path, size: int) -> bool:

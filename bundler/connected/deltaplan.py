@@ -6,14 +6,14 @@ label and digests are taken; sizes are those of files that were hashed here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from bundler.connected.reference import nearest_of
 from bundler.core.digest import Digest
 from bundler.core.index import Artifact, Content
-from bundler.core.recipe import Base, Held
+from bundler.core.recipe import MAX_HELD, Base, Held
 from bundler.errors import UsageFault
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from bundler.connected.heldcontent import HeldContent
     from bundler.core.index import Member
 
-_MAX_HELD = 4096  # as `held` of an index has it (FORMAT.md §16)
 AnyContent = TypeVar("AnyContent", bound=Content)
 
 
@@ -41,11 +40,7 @@ class DeltaPlan:
 
     def kept(self, contents: Iterable[Content]) -> list[Artifact]:
         """Return the others, as artifacts that hosts have."""
-        return [
-            Artifact(**{field.name: getattr(one, field.name) for field in fields(Content)})
-            for one in contents
-            if one.path in self.unchanged
-        ]
+        return [Artifact.of(one) for one in contents if one.path in self.unchanged]
 
     def words(self, path: str) -> str:
         """Say what becomes of an artifact: `unchanged: 2026Q3`, `against cpython-3.13.5-…`, or nothing."""
@@ -93,9 +88,9 @@ def built_on(
     }
     sources |= {one.source for member in members for one in member.prefix}
     used = sorted((one for one in sources if isinstance(one, Digest)), key=str)
-    if len(used) > _MAX_HELD:
+    if len(used) > MAX_HELD:
         raise UsageFault(
-            f"--since: {len(used)} files would be taken from earlier bundles, expected at most {_MAX_HELD}",
+            f"--since: {len(used)} files would be taken from earlier bundles, expected at most {MAX_HELD}",
             hint="pack a full bundle, without --since, or split the manifest",
         )
     wanted: dict[Digest, list[Artifact]] = {}

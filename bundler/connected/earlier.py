@@ -9,12 +9,12 @@ forged index makes a bundle that hosts refuse because they lack what it builds o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.core.digest import Digest
 from bundler.core.durable import host_faults
 from bundler.core.index import INDEX_NAME, MAX_INDEX_BYTES, Index
-from bundler.core.recipe import Base
+from bundler.core.recipe import MAX_BASES, Base
 from bundler.core.text import counted
 from bundler.errors import DamagedFault, UsageFault
 from bundler.offline.reader import BundleReader, SignedIndex, parse_named
@@ -22,8 +22,6 @@ from bundler.offline.reader import BundleReader, SignedIndex, parse_named
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-MAX_BASES: Final = 16  # as `base` of an index has it (FORMAT.md §3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from concurrent.futures import wait
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -26,7 +26,7 @@ from bundler.connected.proving import encodes, yields
 from bundler.connected.recipes import Written, write_recipes
 from bundler.connected.streams import COMMON, Layout, Stream
 from bundler.core.digest import read_chunks
-from bundler.core.index import BLOCK_SIZE, ZSTD, Artifact, Content
+from bundler.core.index import BLOCK_SIZE, ZSTD, Artifact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -155,10 +155,7 @@ class _Work:
         return Recompressed(
             stored=stored,
             artifacts=tuple(
-                Artifact(
-                    recipe=recipes[one.ingredient.path],
-                    **{field.name: getattr(one.ingredient, field.name) for field in fields(Content)},
-                )
+                Artifact.of(one.ingredient, recipe=recipes[one.ingredient.path])
                 for one in sorted(laid, key=lambda one: one.ingredient.path)
             ),
             left=(),

@@ -14,7 +14,7 @@ from bundler.connected.pieces import UV
 from bundler.connected.streams import Slab
 from bundler.core.index import MAX_WINDOW_LOG
 from bundler.core.indexchecks import MAX_REACH as MAX_READER
-from bundler.core.recipe import Range
+from bundler.core.recipe import MAX_RANGES, Range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,6 @@ _WINDOW: Final = 1 << MAX_WINDOW_LOG  # bytes; old versions cannot be seen from 
 _FRAME: Final = 2 << 10  # bytes that a tar has around a file
 _REACH: Final = MAX_READER - (1 << 20)  # names of more than 500 characters take more than _FRAME
 _GAPS: Final = (256 << 10, 64 << 10, 16 << 10, 4 << 10, 1 << 10)  # bytes, the widest that fits is taken
-_MAX_RANGES: Final = 4096
 _LEAST: Final = 200  # bytes; a shorter range takes as much of the index
 _Span = tuple[str, int, int]  # sha256 of the held artifact, begin and end in its content
 
@@ -95,7 +94,7 @@ def _joined(spans: set[_Span], room: int) -> list[_Span]:
 def _cropped(spans: list[_Span], room: int) -> list[_Span]:
     """Return what of the spans fits: one file alone may be too large for its whole old version."""
     kept: list[_Span] = []
-    for source, begin, end in spans[:_MAX_RANGES]:
+    for source, begin, end in spans[:MAX_RANGES]:
         length = min(end - begin, room)
         if length >= _LEAST:
             kept.append((source, begin, begin + length))

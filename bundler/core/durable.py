@@ -59,6 +59,14 @@ def read_own(path: Path, *, limit: int) -> bytes:
         return stream.read(limit + 1)
 
 
+def write_all(handle: int, data: bytes) -> int:
+    """Write all of `data`, with one call where the disk takes it so; return its size. Raises `OSError`."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+    return len(data)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable; Windows has no such call and needs none for a rename."""
     if os.name == "nt":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from bundler.core import strictjson
@@ -10,7 +10,19 @@ from bundler.core.digest import Digest, Digests
 from bundler.core.fault import Fault
 from bundler.core.names import portable_path
 from bundler.core.platforms import Platform
-from bundler.core.recipe import BASE, HELD, MAX_CONTENT, PREFIX, RECIPE, Base, Held, Range, Recipe
+from bundler.core.recipe import (
+    BASE,
+    HELD,
+    MAX_BASES,
+    MAX_CONTENT,
+    MAX_HELD,
+    PREFIX,
+    RECIPE,
+    Base,
+    Held,
+    Range,
+    Recipe,
+)
 from bundler.core.shapes import Either, Flag, Key, Nothing, Record, Seq, Text, Whole
 from bundler.core.times import utc_time
 
@@ -83,8 +95,8 @@ SHAPE = Record(
         "tool": Key(shape=Text(max_chars=80), required=True),
         "uv": Key(shape=Seq(item=Text(pattern=r"[0-9][0-9A-Za-z.+-]{0,40}"), max_items=32), required=True),
         "platforms": Key(shape=Seq(item=_PLATFORM, max_items=64), required=True),
-        "base": Key(shape=Seq(item=BASE, min_items=1, max_items=16), default=()),
-        "held": Key(shape=Seq(item=HELD, min_items=1, max_items=4096), default=()),
+        "base": Key(shape=Seq(item=BASE, min_items=1, max_items=MAX_BASES), default=()),
+        "held": Key(shape=Seq(item=HELD, min_items=1, max_items=MAX_HELD), default=()),
         "block_size": Key(shape=Whole(minimum=1 << 16, maximum=1 << 22, unit="bytes"), required=True),
         "artifacts": Key(shape=Seq(item=_ARTIFACT), required=True),
         "members": Key(shape=Seq(item=_MEMBER), required=True),
@@ -142,6 +154,12 @@ class Artifact(Content):
 
     member: str | None = None
     recipe: Recipe | None = None
+
+    @classmethod
+    def of(cls, content: Content, *, member: str | None = None, recipe: Recipe | None = None) -> Artifact:
+        """Return the same file of a generation, and what it comes out of."""
+        facts = {field.name: getattr(content, field.name) for field in fields(Content)}
+        return cls(member=member, recipe=recipe, **facts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the artifact as it stands in the index; keys without a value are left out."""

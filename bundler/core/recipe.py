@@ -12,6 +12,9 @@ from bundler.core.shapes import Flag, Key, Record, Seq, Text, Whole
 MAX_PROGRAM_BYTES: Final = 1 << 20  # read whole, by each worker; an archive of 10 000 files has about 100 KB
 MAX_SOURCES: Final = 64
 MAX_ENCODERS: Final = 16
+MAX_BASES: Final = 16
+MAX_HELD: Final = 4096
+MAX_RANGES: Final = 4096  # of one prefix
 MAX_CONTENT: Final = 2**53 - 1  # bytes that a member decodes to
 Source = str | Digest  # the path of a member with content, or the sha256 of a held artifact
 
@@ -45,7 +48,7 @@ PREFIX: Final = Seq(
         }
     ),
     min_items=1,
-    max_items=4096,
+    max_items=MAX_RANGES,
 )
 BASE: Final = Record(
     keys={
@@ -59,7 +62,9 @@ HELD: Final = Record(
     keys={
         "sha256": Key(shape=_DIGEST, required=True),
         "size": Key(shape=_COUNT, required=True),
-        "base": Key(shape=Seq(item=Whole(maximum=15), min_items=1, max_items=16), required=True),
+        "base": Key(
+            shape=Seq(item=Whole(maximum=MAX_BASES - 1), min_items=1, max_items=MAX_BASES), required=True
+        ),
         "content": Key(shape=_COUNT),
         "inflate": Key(shape=Flag(), default=False),
     }

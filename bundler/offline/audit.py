@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from bundler import __version__
-from bundler.core.durable import host_faults, sync_folder
+from bundler.core.durable import host_faults, sync_folder, write_all
 from bundler.core.times import write_time
 from bundler.errors import BundlerError, DamagedFault, HostFault
 from bundler.offline.auditlog import End, end_of, write_line
@@ -60,7 +60,7 @@ class Log:
                     sync_folder(self.path.parent)
                 tail = _read_tail(handle, size)
                 line = self._line(self._end(tail, size), {**facts, "event": event, "outcome": outcome})
-                _write_all(handle, line if not tail or tail.endswith(b"\n") else b"\n" + line)
+                write_all(handle, line if not tail or tail.endswith(b"\n") else b"\n" + line)
                 os.fsync(handle)
             finally:
                 os.close(handle)
@@ -174,9 +174,3 @@ def _read_tail(handle: int, size: int) -> bytes:
     while data := os.read(handle, _TAIL):
         tail += data
     return bytes(tail)
-
-
-def _write_all(handle: int, data: bytes) -> None:
-    """Write with one call; where the disk takes a part only, the next call says why."""
-    while data:
-        data = data[os.write(handle, data) :]

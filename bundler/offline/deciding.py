@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.errors import SignatureFault
@@ -10,7 +10,6 @@ from bundler.offline import exporting, policy
 from bundler.offline.clock import Clock, system_clock
 from bundler.offline.generation import Generation, active_generation, missing_file
 from bundler.offline.held import with_held
-from bundler.offline.needs import needs_of, spooled
 from bundler.offline.plan import Plan, check_space, choose_platforms, make_plan
 from bundler.offline.policy import Wish
 from bundler.offline.prefix import Prefix, check_prefix
@@ -101,7 +100,6 @@ def decide(
         index, platforms=platforms, active=active, active_index=active.index() if active else None
     )
     if not already:
-        plan = replace(plan, spool=spooled(index, needs_of(index, plan.write)))
         plan = with_held(plan, index, prefix, active=active, name=name)
         check_space(plan, prefix.root)
     return Decision(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bundler.core.text import counted
 from bundler.errors import BundlerError, IncompleteFault
 from bundler.offline.generation import read_generation
-from bundler.offline.needs import needs_of
+from bundler.offline.needs import needs_of, spooled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def with_held(plan: Plan, index: Index, prefix: Prefix, *, active: Generation | None, name: str) -> Plan:
-    """Return the plan with the place of everything that it takes from earlier bundles.
+    """Return the plan with the place of everything that it takes from earlier bundles, and the room it needs.
 
     What an artifact that is kept would be rebuilt from, should it turn out to have changed, is looked for
     too, and may be absent. Raises `IncompleteFault`, which names the bundle, where this host lacks any of
@@ -44,6 +44,7 @@ def with_held(plan: Plan, index: Index, prefix: Prefix, *, active: Generation | 
         write=tuple(one for one in plan.write if one.path not in whole),
         keep=(*plan.keep, *((one, found[one.sha256]) for one in plan.write if one.path in whole)),
         held={one: place for one, place in found.items() if one in needs.contents | again},
+        spool=spooled(index, needs),
     )
 
 

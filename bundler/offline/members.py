@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from bundler.core.decode import decode
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from bundler.core.progress import Progress
     from bundler.offline.reader import BundleReader
 
-_REPACK = "the packer signed a bundle that is not whole: have it packed again"
+REPACK = "the packer signed a bundle that is not whole: have it packed again"
 
 
 def copy_member(
@@ -35,32 +36,45 @@ def copy_member(
     because it needs what earlier bundles brought. Raises `DamagedFault`; what was written until then is worth
     nothing.
     """
-    with HashBeside() as stored, HashBeside() as content:
+    size = artifact.size if artifact else member.size if member.content is None else member.content
+    encoding = IDENTITY if member.prefix else member.encoding
+    plain = encoding == IDENTITY
+    with HashBeside() as content:
+        with authenticated(reader, member, block_size=block_size, progress=progress) as blocks:
+            for data in decode(blocks, encoding=encoding, size=size):
+                if not plain:
+                    content.update(data)
+                write(data)
+        if artifact and not plain and content.result() != (artifact.sha256, artifact.size):
+            raise DamagedFault(
+                f"{member.path}: expected {artifact.path} with sha256 {artifact.sha256} out of it",
+                hint=REPACK,
+            )
 
-        def authenticated() -> Iterator[bytes]:
+
+@contextlib.contextmanager
+def authenticated(
+    reader: BundleReader, member: Member, *, block_size: int, progress: Progress
+) -> Iterator[Iterator[bytes]]:
+    """Give the stored bytes of the next member, which the block reads to their end; then compare the whole.
+
+    Raises `DamagedFault`, also for what the block finds wrong with their content.
+    """
+    with HashBeside() as stored:
+
+        def blocks() -> Iterator[bytes]:
             for block in reader.blocks(member, block_size=block_size):
                 stored.update(block)
                 progress.advance(len(block))
                 yield block
 
-        size = artifact.size if artifact else member.size if member.content is None else member.content
-        encoding = IDENTITY if member.prefix else member.encoding
-        plain = encoding == IDENTITY
         try:
-            for data in decode(authenticated(), encoding=encoding, size=size):
-                if not plain:
-                    content.update(data)
-                write(data)
+            yield blocks()
         except Fault as fault:
-            raise DamagedFault(f"{member.path}: {fault}", hint=_REPACK) from None
+            raise DamagedFault(f"{member.path}: {fault}", hint=REPACK) from None
         if stored.result() != (member.sha256, member.size):
             raise DamagedFault(
-                f"{member.path}: the blocks hold, but not the sha256 of the whole", hint=_REPACK
-            )
-        if artifact and not plain and content.result() != (artifact.sha256, artifact.size):
-            raise DamagedFault(
-                f"{member.path}: expected {artifact.path} with sha256 {artifact.sha256} out of it",
-                hint=_REPACK,
+                f"{member.path}: the blocks hold, but not the sha256 of the whole", hint=REPACK
             )
 
 
@@ -77,7 +91,7 @@ def stored_total(index: Index) -> int:
 def check_sums(index: Index, text: bytes) -> None:
     """Check that `SHA256SUMS` says what the index says; raises `DamagedFault`."""
     if text != sums(index.members):
-        raise DamagedFault(f"{SUMS_NAME}: expected the digests of the index, found others", hint=_REPACK)
+        raise DamagedFault(f"{SUMS_NAME}: expected the digests of the index, found others", hint=REPACK)
 
 
 def sums(members: tuple[Member, ...]) -> bytes:

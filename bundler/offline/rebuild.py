@@ -13,6 +13,7 @@ from bundler.core.fault import Fault
 from bundler.core.program import Copy, Encode, End, parse_program
 from bundler.deflate import catalog
 from bundler.errors import DamagedFault
+from bundler.offline.members import REPACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +27,6 @@ _MOST_PER_BYTE = 1100  # deflate makes at most 1032 bytes into one (RFC 1951); a
 _FREE = 1 << 20  # bytes that any program may put into encoders
 _PER_STREAM = 1 << 14  # bytes that beginning an encoder counts as: it takes a millisecond without any content
 _BATCH = 1 << 17  # bytes handed to an encoder at a time, or a piece of content more
-REPACK = "the packer signed a bundle that is not whole: have it packed again"
 
 
 class Differs(Exception):

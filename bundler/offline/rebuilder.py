@@ -9,7 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from bundler.errors import DamagedFault
-from bundler.offline.rebuild import REPACK, Differs, rebuild, slow_encoders
+from bundler.offline.members import REPACK
+from bundler.offline.rebuild import Differs, rebuild, slow_encoders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

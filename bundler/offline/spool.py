@@ -10,7 +10,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from bundler.core.durable import host_faults
+from bundler.core.durable import host_faults, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,7 +55,7 @@ class Spool:
         for data in chunks:
             with host_faults(self._file), self._lock:
                 os.lseek(self._handle, self._end, os.SEEK_SET)
-                self._end += _write_all(self._handle, data)
+                self._end += write_all(self._handle, data)
         self._places[source] = (begin, self._end - begin)
 
     def size(self, source: Source) -> int:
@@ -98,10 +98,3 @@ def _read_at(handle: int, count: int, at: int, lock: threading.Lock) -> bytes:
     with lock:
         os.lseek(handle, at, os.SEEK_SET)
         return os.read(handle, count)
-
-
-def _write_all(handle: int, data: bytes) -> int:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
-    return len(data)

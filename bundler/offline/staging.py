@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from bundler.core.digest import hash_file, read_chunks
-from bundler.core.durable import host_faults, make_folder, sync_folder
+from bundler.core.durable import host_faults, make_folder, sync_folder, write_all
 from bundler.errors import HostFault
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Staging:
             handle = os.open(target, flags, 0o600)
         try:
             with host_faults(target):
-                yield lambda data: _write_all(handle, data)
+                yield lambda data: write_all(handle, data)
                 if os.name != "nt":
                     os.fchmod(handle, 0o755 if executable else 0o644)
         except BaseException:
@@ -135,12 +135,6 @@ class Staging:
             self._made.add(folder)
         if folder not in (self.folder, self.folder.parent):
             self._folder(folder.parent)
-
-
-def _write_all(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
 
 
 def _sync_and_close(handle: int, target: Path) -> None:

@@ -11,8 +11,7 @@ from bundler.core.digest import read_chunks
 from bundler.core.durable import host_faults
 from bundler.core.fault import Fault
 from bundler.errors import DamagedFault, IncompleteFault
-from bundler.offline.hashing import HashBeside
-from bundler.offline.rebuild import REPACK
+from bundler.offline.members import REPACK, authenticated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,29 +36,15 @@ def add_member(
     spool: Spool, reader: BundleReader, member: Member, *, block_size: int, progress: Progress
 ) -> None:
     """Decode the next member into the spool, every digest of it checked; raises `DamagedFault`."""
-    with HashBeside() as stored:
-
-        def authenticated() -> Iterator[bytes]:
-            for block in reader.blocks(member, block_size=block_size):
-                stored.update(block)
-                progress.advance(len(block))
-                yield block
-
-        try:
-            content = decode(
-                authenticated(),
-                encoding=member.encoding,
-                size=member.content or 0,
-                prefix=spool.join(member.prefix),
-                reach=sum(one.length for one in member.prefix),
-            )
-            spool.add(member.path, content)
-        except Fault as fault:
-            raise DamagedFault(f"{member.path}: {fault}", hint=REPACK) from None
-        if stored.result() != (member.sha256, member.size):
-            raise DamagedFault(
-                f"{member.path}: the blocks hold, but not the sha256 of the whole", hint=REPACK
-            )
+    with authenticated(reader, member, block_size=block_size, progress=progress) as blocks:
+        content = decode(
+            blocks,
+            encoding=member.encoding,
+            size=member.content or 0,
+            prefix=spool.join(member.prefix),
+            reach=sum(one.length for one in member.prefix),
+        )
+        spool.add(member.path, content)
 
 
 def add_held(spool: Spool, held: Held, file: Path) -> None:
