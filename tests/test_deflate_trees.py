@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundler.deflate.huffman import code_lengths, codes
-from bundler.deflate.trees import BlockWriter
+from bundler.deflate.trees import SHIFT, BlockWriter
 
 classic = pytest.mark.skipif(
     "zlib-ng" in zlib.ZLIB_RUNTIME_VERSION, reason="needs classic zlib: this Python's is zlib-ng"
@@ -16,7 +16,8 @@ classic = pytest.mark.skipif(
 def literals_only(content, *, mem_level=8):
     writer, begin = BlockWriter(mem_level=mem_level), 0
     for end, byte in enumerate(content, 1):
-        if writer.tally_literal(byte):
+        writer.symbols.append(byte)
+        if len(writer.symbols) == writer.capacity:
             writer.flush_block(content[begin:end], last=False)
             begin = end
     writer.flush_block(content[begin:], last=True)
@@ -28,9 +29,9 @@ def runs_only(content):
     while at < len(content):
         rest = content[at : at + 258]
         run = len(rest) - len(rest.lstrip(content[at - 1 : at])) if at else 0
-        full = writer.tally_match(1, run) if run >= 3 else writer.tally_literal(content[at])
+        writer.symbols.append(1 << SHIFT | run if run >= 3 else content[at])
         at += run if run >= 3 else 1
-        if full:
+        if len(writer.symbols) == writer.capacity:
             writer.flush_block(content[begin:at], last=False)
             begin = at
     writer.flush_block(content[begin:], last=True)
@@ -114,7 +115,7 @@ def test_a_block_whose_bytes_left_the_window_is_never_stored():
     for content, stored in ((noise, True), (None, False)):
         writer = BlockWriter()
         for byte in noise:
-            writer.tally_literal(byte)
+            writer.symbols.append(byte)
         writer.flush_block(content, last=True)
         written = writer.take()
         assert zlib.decompress(written, -15) == noise

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from bundler.deflate import catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
 PROBE: Final = 1 << 20  # bytes of content that a probe encodes
-_PIECE: Final = (
-    64 << 10
-)  # bytes encoded between two looks at the output: most wrong guesses end after the second
+_PIECE: Final = 64 << 10  # bytes encoded between two looks at the output: most wrong guesses end early
 _USUAL: Final = ("medium-17", "miniz-6", "medium-16", "zlib-6-8", "zlib-9-8")
 CANDIDATES: Final = (*_USUAL, *(name for name in catalog.ZLIB_NAMES if name not in _USUAL))
 
@@ -51,19 +49,6 @@ def proves(name: str, content: memoryview, body: BinaryIO, length: int) -> bool:
             return False
         left -= len(out)
     return left == 0 and length > 0
-
-
-def find_encoder(
-    content: memoryview, body: BinaryIO, length: int, *, names: Sequence[str] = CANDIDATES
-) -> str | None:
-    """Return the first name that is proved for the `length` bytes of `body` from where it stands, or None."""
-    at = body.tell()
-    begin = body.read(min(length, PROBE + (PROBE >> 4)))
-    for name in probe(content, begin, names):
-        body.seek(at)
-        if proves(name, content, body, length):
-            return name
-    return None
 
 
 def _agrees(name: str, content: memoryview, body: bytes, *, limit: int) -> bool:

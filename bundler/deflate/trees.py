@@ -36,8 +36,8 @@ _STATIC_DISTANCES = codes([5] * 30)
 class BlockWriter:
     """Collects literals and matches, and writes them as blocks of raw deflate.
 
-    A block is due when `len(symbols) == capacity`. Inner loops may append to `symbols` themselves: a byte's
-    value or `distance << SHIFT | length`. The list object stays the same for the writer's life.
+    A block is due when `len(symbols) == capacity`. Encoders append to `symbols`: a byte's value, or
+    `distance << SHIFT | length`. The list object stays the same for the writer's life.
     """
 
     def __init__(self, *, mem_level: int = 8) -> None:
@@ -45,16 +45,6 @@ class BlockWriter:
         self.capacity = (1 << mem_level + 6) - 1
         self._out = bytearray()
         self._bits = ""  # fewer than eight that wait for their byte
-
-    def tally_literal(self, byte: int) -> bool:
-        """Add a literal; return whether the block is full and must be flushed now."""
-        self.symbols.append(byte)
-        return len(self.symbols) == self.capacity
-
-    def tally_match(self, distance: int, length: int) -> bool:
-        """Add a match (1 to 32768 back, 3 to 258 bytes); return whether the block is full."""
-        self.symbols.append(distance << SHIFT | length)
-        return len(self.symbols) == self.capacity
 
     def flush_block(self, content: bytes | None, *, last: bool) -> None:
         """Write the symbols as one block; `content` is what they stand for, None if it left the window.
