@@ -36,6 +36,7 @@ def add_signature(path: Path, key: SigningKey, *, progress: Progress) -> int:
         reader = BundleReader(stream, name=str(path))
         signed = reader.read_signed_index()
         index = parse_named(signed, name=str(path))
+        reader.begin(index)
         _refuse_again(signed, key, name=str(path))
         signatures = (*signed.signatures, key.sign(signed.raw, namespace=NAMESPACE))
         progress.stage("copy and check", stored_total(index))

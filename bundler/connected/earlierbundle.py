@@ -53,6 +53,7 @@ def take_out(
         reader = BundleReader(stream, name=str(bundle))
         if reader.read_signed_index().digest != earlier.base.index_sha256.hex:
             raise DamagedFault(f"{bundle}: changed while it was read", hint="run the command again")
+        reader.begin(index)
         for base in index.held:
             if base.sha256 in needs.contents:
                 add_held(spool, base, held[base.sha256])

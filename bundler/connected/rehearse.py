@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bundler.core.progress import Progress
     from bundler.offline.generation import Generation
     from bundler.offline.prefix import Prefix
+    from bundler.offline.reader import Reader
     from bundler.signing.trust import Trust
 
 _PACK_AGAIN = "do not send this bundle: pack it again, with the uv version that it is for"
@@ -51,7 +52,7 @@ class Step:
 
 
 def rehearse(
-    stream: BinaryIO, *, name: str, trust: Trust, progress: Progress, since: Sequence[Path] = ()
+    stream: BinaryIO | Reader, *, name: str, trust: Trust, progress: Progress, since: Sequence[Path] = ()
 ) -> Iterator[Step]:
     """Unpack into a scratch prefix and try everything; yields each step as it is done.
 

@@ -13,7 +13,7 @@ from bundler.offline.held import with_held
 from bundler.offline.plan import Plan, check_space, choose_platforms, make_plan
 from bundler.offline.policy import Wish
 from bundler.offline.prefix import Prefix, check_prefix
-from bundler.offline.reader import BundleReader, SignedIndex, VerifiedIndex, verify_index
+from bundler.offline.reader import Reader, SignedIndex, VerifiedIndex, reader_of, verify_index
 from bundler.offline.serials import Marks, read_marks
 
 if TYPE_CHECKING:
@@ -117,11 +117,14 @@ def _is_whole(active: Generation, index: Index) -> bool:
     return missing_file(active, index) is None and all((active.folder / one).is_file() for one in programs)
 
 
-def dry_run(stream: BinaryIO, request: Request, *, name: str) -> Decision:
+def dry_run(stream: BinaryIO | Reader, request: Request, *, name: str) -> Decision:
     """Decide, and write nothing at all."""
     prefix = check_prefix(request.prefix)
     marks = read_marks(prefix)
-    signed = BundleReader(stream, name=name).read_signed_index()
+    reader = reader_of(stream, name=name)
     clock = read_clock(marks)
-    verified = verify_signed(signed, request, clock, name=name)
-    return decide(verified, request, prefix, marks=marks, clock=clock, name=name)
+    verified = verify_signed(reader.read_signed_index(), request, clock, name=name)
+    decision = decide(verified, request, prefix, marks=marks, clock=clock, name=name)
+    if not decision.already_active:
+        reader.begin(verified.index)
+    return decision

@@ -5,29 +5,27 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from bundler.core import ustar
 from bundler.core.fault import Fault
 from bundler.core.index import FORMAT, Index
 from bundler.core.text import printable, size, span
-from bundler.offline.reader import BundleReader, parse_named
+from bundler.offline.reader import parse_named, reader_of
 from bundler.signing.sshsig import claimed_key
 
 if TYPE_CHECKING:
-    from bundler.offline.reader import SignedIndex
+    from bundler.offline.reader import Reader, SignedIndex
 
 
-def describe(stream: BinaryIO, *, name: str) -> dict[str, Any]:
+def describe(stream: BinaryIO | Reader, *, name: str) -> dict[str, Any]:
     """Return what `inspect --json` prints: the index in short, and whose signatures it claims to have.
 
     Sizes are in bytes; `trust` has the versions of the trust documents, as their members' names say; `base`
     the bundles that a host must have, and each artifact's `how` whether it is `stored` whole, `rebuilt` from
     streams, or `held` by the host. Raises `DamagedFault` where the front of the bundle cannot be read.
     """
-    reader = BundleReader(stream, name=name)
+    reader = reader_of(stream, name=name)
     signed = reader.read_signed_index()
     index = parse_named(signed, name=name)
     contents = {one.sha256: one.size for one in index.artifacts}
-    payload = sum(ustar.stored_size(one.size) for one in index.members)
     return {
         "format": FORMAT,
         "requires": index.requires,
@@ -42,7 +40,7 @@ def describe(stream: BinaryIO, *, name: str) -> dict[str, Any]:
         "base": [one.to_dict() for one in index.base],
         "artifacts": [_artifact(index, number) for number in range(len(index.artifacts))],
         "archives_size": sum(contents.values()),
-        "stored_size": reader.payload_offset + payload + len(ustar.END),
+        "stored_size": reader.stored_size(index),
         "index_sha256": signed.digest,
         "signatures": _signatures(signed),
         "trust": [one.number for one in signed.chain],

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from bundler.core.index import Artifact, Index, Member
     from bundler.core.progress import Progress
-    from bundler.offline.reader import BundleReader
+    from bundler.offline.reader import Reader
 
 REPACK = "the packer signed a bundle that is not whole: have it packed again"
 
 
 def copy_member(
-    reader: BundleReader,
+    reader: Reader,
     member: Member,
     artifact: Artifact | None,
     *,
@@ -54,7 +54,7 @@ def copy_member(
 
 @contextlib.contextmanager
 def authenticated(
-    reader: BundleReader, member: Member, *, block_size: int, progress: Progress
+    reader: Reader, member: Member, *, block_size: int, progress: Progress
 ) -> Iterator[Iterator[bytes]]:
     """Give the stored bytes of the next member, which the block reads to their end; then compare the whole.
 

@@ -25,15 +25,13 @@ if TYPE_CHECKING:
     from bundler.core.progress import Progress
     from bundler.core.recipe import Held
     from bundler.offline.plan import Plan
-    from bundler.offline.reader import BundleReader
+    from bundler.offline.reader import Reader
     from bundler.offline.staging import Staging
 
 SPOOL_NAME = "0"  # in `staging`, where generations count from 1; a stopped run's is removed with it
 
 
-def copy_payload(
-    reader: BundleReader, index: Index, plan: Plan, staging: Staging, progress: Progress
-) -> None:
+def copy_payload(reader: Reader, index: Index, plan: Plan, staging: Staging, progress: Progress) -> None:
     """Put every artifact of the plan into staging; afterwards the bundle was read to its end.
 
     Raises `DamagedFault`, `HostFault`, and `IncompleteFault` where what an earlier bundle brought changed.
@@ -109,7 +107,7 @@ def _place(held: Held, plan: Plan) -> Path:
 
 
 def _copy(
-    reader: BundleReader,
+    reader: Reader,
     member: Member,
     artifact: Artifact,
     *,

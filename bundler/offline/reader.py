@@ -6,6 +6,7 @@ signature holds; parsed), and the members, whose blocks are authenticated before
 
 from __future__ import annotations
 
+import abc
 import hashlib
 import re
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from bundler.core.progress import Progress
     from bundler.signing.trust import Signer, Trust
     from bundler.signing.trustwalk import Step
 
@@ -99,8 +101,52 @@ def parse_named(signed: SignedIndex, *, name: str) -> Index:
         raise DamagedFault(f"{name}: {INDEX_NAME}: {fault}", hint=fault.hint or COPY_AGAIN) from None
 
 
-class BundleReader:
-    """One bundle, read from a binary stream; `name` is what messages call it."""
+class Reader(abc.ABC):
+    """One bundle, wherever its bytes lie: the signed index first, then each member's blocks, in order."""
+
+    @abc.abstractmethod
+    def read_signed_index(self) -> SignedIndex:
+        """Return the index, its signatures and the chain of trust documents; interprets nothing but headers.
+
+        Raises `SignatureFault` where there is no signature and `DamagedFault` where this is no bundle.
+        """
+
+    def begin(self, index: Index) -> None:
+        """Say which index was accepted: what follows are its members, in its order.
+
+        Raises `IncompleteFault` where files of the bundle are missing.
+        """
+
+    @abc.abstractmethod
+    def stored_size(self, index: Index) -> int:
+        """Return the bytes that the bundle takes where it lies now; valid after `read_signed_index`."""
+
+    @abc.abstractmethod
+    def blocks(self, member: Member, *, block_size: int) -> Iterator[bytes]:
+        """Yield the stored bytes of the next member, block by block, each one already authenticated.
+
+        `member` comes from a verified index, in its order. Raises `DamagedFault` at the first bad block.
+        """
+
+    @abc.abstractmethod
+    def skip(self, member: Member, *, block_size: int) -> None:
+        """Pass over the next member, unread where that is possible."""
+
+    @abc.abstractmethod
+    def expect_end(self) -> None:
+        """Check that nothing stands where the bundle should end."""
+
+    def check_rest(self, progress: Progress) -> None:
+        """Read and check what the payload did not need: for `verify`; a stream has no such bytes."""
+
+
+def reader_of(source: BinaryIO | Reader, *, name: str) -> Reader:
+    """Return the reader of a bundle in one stream, or the one that `source` is; messages call it `name`."""
+    return source if isinstance(source, Reader) else BundleReader(source, name=name)
+
+
+class BundleReader(Reader):
+    """One bundle, read from a binary stream, each byte once; `name` is what messages call it."""
 
     def __init__(self, stream: BinaryIO, *, name: str) -> None:
         self._archive = TarStream(stream, name=name)
@@ -108,10 +154,17 @@ class BundleReader:
         self._pending: tuple[str, int] | None = None  # a header that was read before its member is wanted
 
     def read_signed_index(self) -> SignedIndex:
-        """Read the index, its signatures and the chain of trust documents; interprets nothing but headers.
+        """Read what stands before the payload; `SHA256SUMS` comes next, and nothing else may."""
+        signed = self.read_front()
+        if self._pending is None or self._pending[0] != SUMS_NAME:
+            found = self._pending[0] if self._pending else "the end"
+            raise self._archive.damaged(
+                f"expected {SUMS_NAME} after the signatures and trust documents, found {found!r}"
+            )
+        return signed
 
-        Raises `SignatureFault` where there is no signature and `DamagedFault` where this is no bundle.
-        """
+    def read_front(self) -> SignedIndex:
+        """Read the index, its signatures and the trust documents; the header after them is pending then."""
         path, size = self._archive.header()
         if path != INDEX_NAME:
             raise self._archive.damaged(f"expected {INDEX_NAME} as the first member, found {path!r}")
@@ -123,12 +176,7 @@ class BundleReader:
                 f"{self._name}: expected {signature_name(0)} after {INDEX_NAME}, found no signature",
                 hint="an unsigned bundle is never unpacked: have the packer sign it (`uv-bundler sign`)",
             )
-        chain = self._chain()
-        if self._pending[0] != SUMS_NAME:
-            raise self._archive.damaged(
-                f"expected {SUMS_NAME} after the signatures and trust documents, found {self._pending[0]!r}"
-            )
-        return SignedIndex(raw=raw, signatures=signatures, chain=chain)
+        return SignedIndex(raw=raw, signatures=signatures, chain=self._chain())
 
     def _signatures(self, of: str) -> tuple[bytes, ...]:
         """Read the signatures of the member `of` that come next; the header after them is pending then."""
@@ -164,14 +212,16 @@ class BundleReader:
 
     @property
     def payload_offset(self) -> int:
-        """Where `SHA256SUMS` begins, in bytes; valid after `read_signed_index`."""
+        """Where the member after the front begins, in bytes; valid after `read_signed_index`."""
         return self._archive.offset - ustar.BLOCK
 
-    def blocks(self, member: Member, *, block_size: int) -> Iterator[bytes]:
-        """Yield the stored bytes of the next member, block by block, each one already authenticated.
+    def stored_size(self, index: Index) -> int:
+        """Return the bytes of the file."""
+        payload = sum(ustar.stored_size(member.size) for member in index.members)
+        return self.payload_offset + payload + len(ustar.END)
 
-        `member` comes from a verified index, in its order. Raises `DamagedFault` at the first bad block.
-        """
+    def blocks(self, member: Member, *, block_size: int) -> Iterator[bytes]:
+        """Yield the stored bytes of the next member, block by block, each one already authenticated."""
         self._expect(member)
         for number, digest in enumerate(member.blocks):
             count = min(block_size, member.size - number * block_size)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bundler.core.index import Member
     from bundler.core.progress import Progress
     from bundler.core.recipe import Held
-    from bundler.offline.reader import BundleReader
+    from bundler.offline.reader import Reader
     from bundler.offline.spool import Spool
 
 AFRESH = (  # the same bundle alone would be told that it is active already
@@ -32,9 +32,7 @@ _PIECE = 1 << 14  # bytes given to gzip at a time: what is behind each member in
 _ANY_GZIP = 16 + zlib.MAX_WBITS
 
 
-def add_member(
-    spool: Spool, reader: BundleReader, member: Member, *, block_size: int, progress: Progress
-) -> None:
+def add_member(spool: Spool, reader: Reader, member: Member, *, block_size: int, progress: Progress) -> None:
     """Decode the next member into the spool, every digest of it checked; raises `DamagedFault`."""
     with authenticated(reader, member, block_size=block_size, progress=progress) as blocks:
         content = decode(

@@ -16,7 +16,7 @@ from bundler.offline.deciding import decide, read_clock, verify_signed
 from bundler.offline.generation import RECORD_NAME, Generation
 from bundler.offline.payload import copy_payload
 from bundler.offline.prefix import Prefix, check_prefix, locked
-from bundler.offline.reader import BundleReader, signature_name
+from bundler.offline.reader import reader_of, signature_name
 from bundler.offline.recover import recover
 from bundler.offline.serials import write_marks
 from bundler.offline.staging import Staging, sweep
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from bundler.core.progress import Progress
     from bundler.offline.audit import Recording
     from bundler.offline.deciding import Decision, Request
-    from bundler.offline.reader import VerifiedIndex
+    from bundler.offline.reader import Reader, VerifiedIndex
     from bundler.signing.trustdoc import TrustDocument
 
 
 def unpack(
-    stream: BinaryIO, request: Request, *, name: str, progress: Progress
+    stream: BinaryIO | Reader, request: Request, *, name: str, progress: Progress
 ) -> tuple[Generation, Decision]:
     """Verify the bundle and make it the active generation; return what is active now and what was decided.
 
@@ -39,7 +39,7 @@ def unpack(
     generation is what it was, or the new one where what failed came after the switch.
     """
     prefix = check_prefix(request.prefix)
-    reader = BundleReader(stream, name=name)
+    reader = reader_of(stream, name=name)
     with locked(prefix):
         log = Log(prefix.log, who=whoami(), command=request.command)
         with log.recording("unpack", reason=request.wish.reason) as entry:
@@ -54,6 +54,8 @@ def unpack(
                 signers=signer_facts(verified.signers),
             )
             decision = decide(verified, request, prefix, marks=marks, clock=clock, name=name)
+            if not decision.already_active:
+                reader.begin(verified.index)
             generation = _install(
                 decision, reader=reader, request=request, prefix=prefix, entry=entry, progress=progress
             )
@@ -63,7 +65,7 @@ def unpack(
 def _install(
     decision: Decision,
     *,
-    reader: BundleReader,
+    reader: Reader,
     request: Request,
     prefix: Prefix,
     entry: Recording,
@@ -135,7 +137,7 @@ def _build(
     decision: Decision,
     number: int,
     *,
-    reader: BundleReader,
+    reader: Reader,
     request: Request,
     prefix: Prefix,
     progress: Progress,

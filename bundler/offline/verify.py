@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bundler.core.index import SUMS_NAME
 from bundler.offline.members import by_member, check_sums, copy_member, stored_total
-from bundler.offline.reader import BundleReader, VerifiedIndex, verify_index
+from bundler.offline.reader import Reader, VerifiedIndex, reader_of, verify_index
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 
 
 def verify_bundle(
-    stream: BinaryIO, *, name: str, trust: Trust, progress: Progress, verifier: str = "builtin"
+    stream: BinaryIO | Reader, *, name: str, trust: Trust, progress: Progress, verifier: str = "builtin"
 ) -> VerifiedIndex:
     """Check all of the bundle in `stream`: afterwards every byte of it is what a trusted signer signed.
 
     Raises `SignatureFault` or `DamagedFault`.
     """
-    reader = BundleReader(stream, name=name)
+    reader = reader_of(stream, name=name)
     verified = verify_index(reader.read_signed_index(), trust=trust, name=name, verifier=verifier)
     read_payload(reader, verified, progress=progress)
     return verified
 
 
-def read_payload(reader: BundleReader, verified: VerifiedIndex, *, progress: Progress) -> None:
-    """Read and check every member, then the end."""
+def read_payload(reader: Reader, verified: VerifiedIndex, *, progress: Progress) -> None:
+    """Read and check every member, then the end, then what the payload did not need."""
+    reader.begin(verified.index)
     index, artifacts = verified.index, by_member(verified.index)
     progress.stage("verify", stored_total(index))
     for member in index.members:
@@ -45,6 +46,7 @@ def read_payload(reader: BundleReader, verified: VerifiedIndex, *, progress: Pro
         if member.path == SUMS_NAME:
             check_sums(index, bytes(sums))
     reader.expect_end()
+    reader.check_rest(progress)
 
 
 def _nowhere(data: bytes) -> None:
