@@ -111,6 +111,7 @@ class Reader(abc.ABC):
         Raises `SignatureFault` where there is no signature and `DamagedFault` where this is no bundle.
         """
 
+    @abc.abstractmethod
     def begin(self, index: Index) -> None:
         """Say which index was accepted: what follows are its members, in its order.
 
@@ -136,8 +137,9 @@ class Reader(abc.ABC):
     def expect_end(self) -> None:
         """Check that nothing stands where the bundle should end."""
 
+    @abc.abstractmethod
     def check_rest(self, progress: Progress) -> None:
-        """Read and check what the payload did not need: for `verify`; a stream has no such bytes."""
+        """Read and check what the payload did not need: for `verify`."""
 
 
 def reader_of(source: BinaryIO | Reader, *, name: str) -> Reader:
@@ -248,6 +250,12 @@ class BundleReader(Reader):
     def expect_end(self) -> None:
         """Check that the archive ends here, and the file with it."""
         self._archive.expect_end()
+
+    def begin(self, index: Index) -> None:
+        """Do nothing: each member's header says whether it is the index's."""
+
+    def check_rest(self, progress: Progress) -> None:
+        """Do nothing: a stream has no byte that the payload did not need."""
 
     def _expect(self, member: Member) -> None:
         if self._pending is None:
