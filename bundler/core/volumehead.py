@@ -1,0 +1,118 @@
+"""`VOLUME`, by which a file says what part of which bundle it is, and the names of volumes (FORMAT.md §17)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bundler.core.cut import Cut
+from bundler.core.fault import Fault
+
+if TYPE_CHECKING:
+    from bundler.core.index import Index
+
+VOLUME_NAME = "VOLUME"
+MAX_VOLUME_BYTES = 4096
+DATA, PARITY, RESEND = "data", "parity", "resend"
+_NUMBER = r"(0|[1-9][0-9]{0,3})"
+_LINE = re.compile(
+    rf"uv-bundler\.volume\.v1 (data|parity|resend) {_NUMBER} volumes {_NUMBER} parity {_NUMBER} "
+    rf"groups {_NUMBER} whole ([01]) index ([0-9a-f]{{64}})"
+)
+_SUFFIX = re.compile(r"\.(?:(p?)([0-9]{4,})-of-([0-9]{4,})|(parity))\.uvb", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What a volume is: `data`, `parity` or `resend`, its number from 1, the cut, and the index's sha256."""
+
+    kind: str
+    number: int
+    cut: Cut
+    index: str
+
+    def __post_init__(self) -> None:
+        most = {DATA: self.cut.data_volumes, PARITY: self.cut.parity_volumes, RESEND: 1}[self.kind]
+        if not 1 <= self.number <= most or (self.kind == DATA and self.cut.whole):
+            raise ValueError(f"no such volume: {self}")
+
+    @classmethod
+    def parse(cls, data: bytes) -> Head:
+        """Read the first line of `VOLUME`, and nothing beyond it; raises `Fault`."""
+        line = data.partition(b"\n")[0].decode("ascii", "replace")
+        found = _LINE.fullmatch(line)
+        if found:
+            number, volumes, parity, groups, whole = map(int, found.groups()[1:6])
+            try:
+                cut = Cut(volumes=volumes, parity=parity, groups=groups, whole=bool(whole))
+                return cls(kind=found[1], number=number, cut=cut, index=found[7])
+            except ValueError:
+                pass
+        raise Fault(f"expected the first line of {VOLUME_NAME}, found {line[:200]!r}")
+
+    def __str__(self) -> str:
+        cut = self.cut
+        return (
+            f"uv-bundler.volume.v1 {self.kind} {self.number} volumes {cut.volumes} parity {cut.parity} "
+            f"groups {cut.groups} whole {int(cut.whole)} index {self.index}"
+        )
+
+    @property
+    def title(self) -> str:
+        """The volume as messages call it: `volume 3 of 40`, `parity volume 1 of 4`."""
+        if self.kind == RESEND:
+            return "supplement"
+        if self.kind == DATA:
+            return f"volume {self.number} of {self.cut.volumes}"
+        return f"parity volume {self.number} of {self.cut.parity_volumes}"
+
+    def to_bytes(self, index: Index) -> bytes:
+        """Write `VOLUME`, which is a function of this and of the index."""
+        cut = self.cut
+        stem = f"{index.name}-{index.serial}"
+        what = {
+            DATA: f"This is {self.title} of the bundle {stem}",
+            PARITY: f"This is {self.title} of the bundle {stem}",
+            RESEND: f"These are blocks of the bundle {stem} that were sent once more",
+        }[self.kind]
+        parts = "It is one file" if cut.whole else f"It has {cut.volumes} volumes"
+        lines = (
+            str(self),
+            "",
+            f"{what}.",
+            f"{parts}, and {cut.parity_volumes} of parity: any {cut.parity} of a row's blocks can be recovered."
+            if cut.parity
+            else f"{parts}, and no parity: all of them are needed.",
+            "Put all of them into one folder, or name all of them: uv-bundler verify FOLDER...",
+            "With stock tools: FORMAT.md of uv-bundler, section 17.",
+        )
+        return "".join(line + "\n" for line in lines).encode("ascii")
+
+
+def volume_name(stem: str, head: Head) -> str:
+    """Return the file name of a volume: `STEM.0003-of-0040.uvb`."""
+    if head.kind == RESEND:
+        return f"{stem}.resend.uvb"
+    if head.cut.whole:
+        return f"{stem}.parity.uvb"
+    total = head.cut.volumes if head.kind == DATA else head.cut.parity_volumes
+    width = max(4, len(str(max(head.cut.volumes, head.cut.parity_volumes))))
+    mark = "p" if head.kind == PARITY else ""
+    return f"{stem}.{mark}{head.number:0{width}d}-of-{total:0{width}d}.uvb"
+
+
+def number_in_name(name: str) -> tuple[str, int, int] | None:
+    """Return kind, number and total that a file's name claims, or None: the name alone proves nothing."""
+    found = _SUFFIX.search(name)
+    if not found or found.end() != len(name):
+        return None
+    if found[4]:
+        return PARITY, 1, 1
+    return (PARITY if found[1] else DATA), int(found[2]), int(found[3])
+
+
+def stem_in_name(name: str) -> str:
+    """Return what stands before the number of a volume, or before `.uvb`."""
+    found = _SUFFIX.search(name)
+    return name[: found.start()] if found else name.removesuffix(".uvb").removesuffix(".UVB")
