@@ -23,7 +23,7 @@ _STRIPS = 8  # the erasure code cuts a cell into as many strips of one size
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """How a bundle is cut: its data volumes, parity columns for each group, groups; or `whole` in one file."""
+    """How a bundle is cut: data volumes, parity columns for each group, groups; `whole` is one file."""
 
     volumes: int
     parity: int = 0
@@ -96,10 +96,8 @@ class Layout:
 
     def block(self, group: int, row: int, column: int) -> int | None:
         """Return the block in that place, or None where the row has none."""
-        if self.cut.whole:
-            inside = column * self.rows(group) + row
-        else:
-            inside = row * self.cut.columns(group) + column
+        width, height = self.cut.columns(group), self.rows(group)
+        inside = column * height + row if self.cut.whole else row * width + column
         found = self._firsts[group] + inside
         return found if found < self._firsts[group + 1] else None
 

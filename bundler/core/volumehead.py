@@ -1,4 +1,4 @@
-"""`VOLUME`, by which a file says what part of which bundle it is, and the names of volumes (FORMAT.md §17)."""
+"""`VOLUME`, by which a file says what part of which bundle it is, and names of volumes (FORMAT.md §17)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Head:
             str(self),
             "",
             f"{what}.",
-            f"{parts}, and {cut.parity_volumes} of parity: any {cut.parity} of a row's blocks can be recovered."
+            f"{parts}, and {cut.parity_volumes} of parity: of each row {cut.parity} blocks can be recovered."
             if cut.parity
             else f"{parts}, and no parity: all of them are needed.",
             "Put all of them into one folder, or name all of them: uv-bundler verify FOLDER...",

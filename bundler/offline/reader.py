@@ -213,6 +213,11 @@ class BundleReader(Reader):
         return tuple(chain)
 
     @property
+    def next_member(self) -> tuple[str, int]:
+        """Name and size in the header that was read after the front; valid after `read_front`."""
+        return self._pending or ("", 0)
+
+    @property
     def payload_offset(self) -> int:
         """Where the member after the front begins, in bytes; valid after `read_signed_index`."""
         return self._archive.offset - ustar.BLOCK

@@ -1,0 +1,185 @@
+"""Which files belong to which bundle, told by their fronts; nothing signed is parsed (FORMAT.md §17).
+
+Of each file the headers, the bytes of the front, the first line of `VOLUME` and the size are looked at.
+What a file claims here is proved later, block by block.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from bundler.core import ustar
+from bundler.core.durable import host_faults
+from bundler.core.fault import Fault
+from bundler.core.index import INDEX_NAME, SUMS_NAME
+from bundler.core.volumehead import (
+    MAX_VOLUME_BYTES,
+    RESEND,
+    VOLUME_NAME,
+    Head,
+    number_in_name,
+    volume_name,
+)
+from bundler.errors import BundlerError, HostFault, UsageFault
+from bundler.offline.reader import BundleReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from bundler.offline.reader import SignedIndex
+
+MAX_FILES = 20_000  # in one folder: more is no medium that a bundle was written to
+_HEADER = ustar.header(INDEX_NAME, 0)[:100]  # the field of the name, by which a file is looked at closer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A file that may be part of a bundle; sizes and places are in bytes from its beginning.
+
+    `index` is the digest of the index that it claims to belong to, `front` that of all before the payload or
+    `VOLUME`, `start` where the payload or the cells begin. Where the front cannot be read `fault` says why.
+    """
+
+    path: Path
+    size: int
+    index: str | None = None
+    front: str | None = None
+    start: int = 0
+    head: Head | None = None  # None for a bundle in one file
+    volume: bytes = b""  # all of `VOLUME`
+    fault: str | None = None
+    intact: bool = field(default=False)  # the index is the one that the file claims to belong to
+
+    @property
+    def title(self) -> str:
+        """What the file says that it is: `volume 3 of 40`, `the whole bundle`."""
+        return self.head.title if self.head else "the whole bundle"
+
+    @property
+    def misnamed(self) -> bool:
+        """Whether the file has a volume's name, but another one's than it is."""
+        named = number_in_name(self.path.name)
+        if self.head is None or named is None or self.head.kind == RESEND:
+            return self.head is None and named is not None and self.fault is None
+        return number_in_name(volume_name("x", self.head)) != named
+
+
+def list_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files that `paths` name: themselves, and in folders what may be part of a bundle.
+
+    In a folder that is each regular file which is called .uvb, or begins as a bundle does, but no `._`
+    companion of macOS. Raises `UsageFault` for a path that is not there, and `HostFault`.
+    """
+    seen: set[Path] = set()
+    for path in paths:
+        with host_faults(path):
+            if not path.exists():
+                raise UsageFault(
+                    f"{path}: no such file or folder, expected a bundle",
+                    hint="check the path, and `ls` the medium",
+                )
+            found = _in_folder(path) if path.is_dir() else [path]
+            for one in found:
+                if (real := one.resolve()) not in seen:
+                    seen.add(real)
+                    yield one
+
+
+def companions(folder: Path) -> list[str]:
+    """Return the names of `._` files in a folder, which macOS puts beside each file of a foreign medium."""
+    with host_faults(folder):
+        return sorted(one.name for one in folder.iterdir() if _called(one.name) and one.name[:2] == "._")
+
+
+def _called(name: str) -> bool:
+    return name.lower().endswith(".uvb")
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    found = []
+    with os.scandir(folder) as entries:
+        for number, entry in enumerate(entries):
+            if number == MAX_FILES:
+                raise UsageFault(
+                    f"{folder}: has more than {MAX_FILES} entries, expected a folder of a bundle's files",
+                    hint="name the files themselves",
+                )
+            if not entry.is_file(follow_symlinks=False) or entry.name.startswith((".", "_.")):
+                continue  # a half-written file of ours begins with a dot, too
+            if _called(entry.name) or _begins_as_bundle(Path(entry.path)):
+                found.append(Path(entry.path))
+    return sorted(found, key=lambda one: one.name)
+
+
+def _begins_as_bundle(path: Path) -> bool:
+    try:
+        with path.open("rb", buffering=0) as stream:
+            return stream.read(len(_HEADER)) == _HEADER
+    except OSError:
+        return False  # it is not called as one of ours: what it is does not matter
+
+
+def look(path: Path) -> Seen:
+    """Look at one file; what is no part of any bundle comes back with its `fault`. Raises `HostFault`."""
+    with open_regular(path) as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        try:
+            signed, reader = read_front(stream, name=str(path))
+        except HostFault as fault:  # a bad sector in the front: other files have it, too
+            return Seen(path=path, size=size, fault=fault.message)
+        except BundlerError as fault:
+            return Seen(path=path, size=size, fault=fault.message.removeprefix(f"{path}: "))
+        front = hashlib.sha256()
+        start, name, count = reader.payload_offset, *reader.next_member
+        stream.seek(0)
+        left = start
+        while left and (data := stream.read(min(left, 1 << 20))):
+            front.update(data)
+            left -= len(data)
+        if name == SUMS_NAME:
+            return Seen(
+                path=path, size=size, index=signed.digest, front=front.hexdigest(), start=start, intact=True
+            )
+        stream.seek(start + ustar.BLOCK)
+        volume = stream.read(min(count, MAX_VOLUME_BYTES + 1))
+    if name != VOLUME_NAME or count > MAX_VOLUME_BYTES:
+        wrong = f"expected {SUMS_NAME} or {VOLUME_NAME} after the front, found {name!r}"
+        return Seen(path=path, size=size, fault=wrong)
+    try:
+        head = Head.parse(volume)
+    except Fault as fault:
+        return Seen(path=path, size=size, fault=str(fault))
+    return Seen(
+        path=path,
+        size=size,
+        index=head.index,
+        front=front.hexdigest(),
+        start=start + ustar.stored_size(count),
+        head=head,
+        volume=volume,
+        intact=signed.digest == head.index,
+    )
+
+
+def read_front(stream: BinaryIO, *, name: str) -> tuple[SignedIndex, BundleReader]:
+    """Read index, signatures and trust documents of a bundle or a volume; return the reader behind them."""
+    reader = BundleReader(stream, name=name)
+    return reader.read_front(), reader
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading, unbuffered; never waits for a FIFO. Raises `HostFault`."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with host_faults(path):
+        handle = os.open(path, flags)
+        stream = os.fdopen(handle, "rb", buffering=0)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            stream.close()
+            raise UsageFault(f"{path}: is no regular file, expected a volume", hint="name files or folders")
+        return stream
