@@ -15,10 +15,10 @@ import zstandard
 
 from bundler.core import ustar
 from bundler.core.digest import CHUNK, Digest, read_chunks
-from bundler.core.index import BLOCK_SIZE, IDENTITY, INDEX_NAME, SUMS_NAME, ZSTD, Artifact, Content, Member
+from bundler.core.index import BLOCK_SIZE, IDENTITY, SUMS_NAME, ZSTD, Artifact, Content, Member
 from bundler.errors import DamagedFault, SourceFault
+from bundler.offline.front import as_members, front_files
 from bundler.offline.members import sums
-from bundler.offline.reader import document_name, signature_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -188,15 +188,7 @@ def front(
     raw_index: bytes, signatures: Sequence[bytes], chain: Sequence[SignedDocument] = ()
 ) -> Iterator[bytes]:
     """Yield the members before the payload: the index, then trust documents, each with its signatures."""
-    yield from _signed(INDEX_NAME, raw_index, signatures)
-    for document in chain:
-        yield from _signed(document_name(document.number), document.raw, document.signatures)
-
-
-def _signed(name: str, data: bytes, signatures: Sequence[bytes]) -> Iterator[bytes]:
-    named = [(name, data), *((signature_name(n, of=name), one) for n, one in enumerate(signatures))]
-    for path, content in named:
-        yield ustar.header(path, len(content)) + content + ustar.padding(len(content))
+    return as_members(front_files(raw_index, signatures, chain))
 
 
 def write_to(stream: BinaryIO, chunks: Iterator[bytes]) -> int:
