@@ -7,13 +7,14 @@ import random
 import tempfile
 from dataclasses import fields
 from pathlib import Path
+from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bundler.connected.bundlewriter import Ingredient, container, store_all
 from bundler.core.digest import Digest
-from bundler.core.index import Index
+from bundler.core.index import BLOCK_SIZE, Index
 from bundler.core.metadata import Row, dump_rows
 from bundler.core.platforms import Platform, host_platform
 from bundler.core.progress import Silent
@@ -141,8 +142,12 @@ def make_bundle(
     created="2026-11-20T00:00:00Z",
     expires=None,
     chain=(),
+    block_size=BLOCK_SIZE,
 ):
-    """Return the bytes of a bundle with archives, uv binaries and metadata, and with trust documents."""
+    """Return the bytes of a bundle with archives, uv binaries and metadata, and with trust documents.
+
+    Blocks of `block_size`, 64 KiB or more, make volumes of small bundles.
+    """
     archives = [archive(small_content())] if archives is None else archives
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -171,12 +176,13 @@ def make_bundle(
         )  # fmt: skip
         spool = folder / "spool"
         spool.mkdir()
-        stored = store_all(ingredients, level="fast", spool=spool, progress=Silent())
+        with patch("bundler.connected.bundlewriter.BLOCK_SIZE", block_size):
+            stored = store_all(ingredients, level="fast", spool=spool, progress=Silent())
         index = Index(
             name=name, release="2026Q4", serial=serial, created=created, expires=expires, tool="uv-bundler test",
             uv=("0.13.8",) if uv_for else (), platforms=platforms,
             artifacts=tuple(one.artifact for one in stored if one.artifact),
-            members=tuple(one.member for one in stored),
+            members=tuple(one.member for one in stored), block_size=block_size,
         )  # fmt: skip
         raw = index.to_bytes()
         signatures = [one.sign(raw) for one in packers]
