@@ -128,9 +128,18 @@ def pack(
             envvar="UV_BUNDLER_LEVEL",
             # uv and one Python: 32.4, 29.4 and 24.1 MiB; compressed and proved in 4.3, 4.6 and 100 s
             help="How hard to compress: fast, default, or best, which is about a fifth smaller and takes "
-            "some twenty times as long. Hosts unpack all of them equally fast.",
+            "some twenty times as long. Hosts unpack all of them equally fast. No effect with --plain.",
         ),
     ] = "default",
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--plain",
+            envvar="UV_BUNDLER_PLAIN",
+            help="Carry the upstream files themselves, neither recompressed nor compressed: for gates that "
+            "must open every file. Not with --since.",
+        ),
+    ] = False,
     valid_days: Annotated[
         int | None,
         typer.Option(
@@ -174,6 +183,7 @@ def pack(
       uv-bundler pack manifests/quarterly.yaml -o - --dry-run
       uv-bundler pack plant-7.yaml -o out/ --key packer --valid-days 200 --carry-trust trust/
       uv-bundler pack plant-7.yaml -o out/ --key packer --since out/plant-7-2026082001.uvb
+      uv-bundler pack plant-7.yaml -o out/ --key packer --plain
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.connected.bundlewriter import LEVELS
     from bundler.connected.carrytrust import load_chain
@@ -181,6 +191,12 @@ def pack(
     from bundler.core.text import printable
 
     one_of("--level", level, known=tuple(LEVELS))
+    if plain and since:
+        raise UsageFault(
+            "--plain: expected without --since, whose bundles hold parts of files",
+            hint="leave one of them out: a gate that must open every file needs a full bundle",
+        )
+    wanted = None if plain else level
     target = _target(output, dry_run=dry_run)
     chain = load_chain(carry_trust or ())
     earlier = [_earlier(one) for one in since or ()]
@@ -194,11 +210,11 @@ def pack(
             progress=progress,
         )
         if dry_run:
-            lines = shop.plan(level=level, since=earlier)
+            lines = shop.plan(level=wanted, since=earlier)
         else:
             signer = signing_key(key)
             packed = shop.pack(
-                target, key=signer, level=level, valid_days=valid_days, chain=chain, since=earlier
+                target, key=signer, level=wanted, valid_days=valid_days, chain=chain, since=earlier
             )
     if dry_run:
         emit("".join(printable(line) + "\n" for line in lines))

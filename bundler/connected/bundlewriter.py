@@ -60,14 +60,17 @@ def store_all(
 
 
 def store_plain(
-    ingredients: Sequence[Ingredient], *, level: str, spool: Path, progress: Progress
+    ingredients: Sequence[Ingredient], *, level: str | None, spool: Path, progress: Progress
 ) -> tuple[Stored, ...]:
-    """Store every ingredient as a member of its own; raises `SourceFault` as `store_all` does."""
+    """Store every ingredient as a member of its own; raises `SourceFault` as `store_all` does.
+
+    Without a level nothing is compressed: each member is the upstream file.
+    """
     ordered = sorted(ingredients, key=lambda one: (one.size > CHUNK, one.path))
-    progress.stage("compress", sum(one.size for one in ordered))
+    progress.stage("compress" if level else "read", sum(one.size for one in ordered))
     with ThreadPoolExecutor(_workers(level)) as pool:
         jobs = [
-            pool.submit(_store, one, LEVELS[level], spool / str(number), progress)
+            pool.submit(_store, one, level, spool / str(number), progress)
             for number, one in enumerate(ordered)
         ]
         try:
@@ -86,16 +89,18 @@ def with_sums(stored: Sequence[Stored], spool: Path) -> tuple[Stored, ...]:
     return (Stored(member=member, artifact=None, file=file), *stored)
 
 
-def _workers(level: str) -> int:
+def _workers(level: str | None) -> int:
     """Return how many files are compressed at once: as many as there are cores, and memory for."""
+    if level is None:
+        return os.cpu_count() or 1
     each = zstandard.ZstdCompressionParameters.from_level(LEVELS[level]).estimated_compression_context_size()
     return max(1, min(os.cpu_count() or 1, _MEMORY // each))
 
 
-def _store(one: Ingredient, level: int, spool: Path, progress: Progress) -> Stored:
-    if _shrinks(one.source, one.size):
+def _store(one: Ingredient, level: str | None, spool: Path, progress: Progress) -> Stored:
+    if level is not None and _shrinks(one.source, one.size):
         name, file, encoding = f"payload/{one.path}.zst", spool, ZSTD
-        digest = _compress(one, level, file, progress)
+        digest = _compress(one, LEVELS[level], file, progress)
         member = measure(name, read_chunks(file, chunk=BLOCK_SIZE), encoding=encoding)
     else:
         name, file, encoding = f"payload/{one.path}", one.source, IDENTITY

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from bundler import __version__
 from bundler.connected.bundlewriter import container, store_plain, with_sums, write_to
-from bundler.connected.recompress import recompress
+from bundler.connected.recompress import recompress, untouched
 from bundler.connected.since import Made, make_since
 from bundler.core.digest import Digest
 from bundler.core.durable import host_faults, whole_file
@@ -144,7 +144,7 @@ def pack(
     marked: Label,
     output: Path,
     key: SigningKey,
-    level: str,
+    level: str | None,
     scratch: Path,
     chain: Sequence[SignedDocument] = (),
     since: Contents | None = None,
@@ -152,7 +152,8 @@ def pack(
 ) -> Packed:
     """Store, sign and write the bundle; `output` is a file, a folder, or `-` for stdout.
 
-    With `since` it carries only what those earlier bundles did not. What is packed lies inflated in a folder
+    With `since` it carries only what those earlier bundles did not. Without a level everything is carried as
+    it is, whatever `since` says. What is packed lies inflated in a folder
     in `scratch` meanwhile, several times the size of the bundle: its own place may be a stick.
     Raises `HostFault` where either cannot be written; then nothing is left behind.
     """
@@ -160,7 +161,9 @@ def pack(
     path = output_path(output, marked)
     begun = time.monotonic()
     with _room(scratch), tempfile.TemporaryDirectory(dir=scratch) as folder:
-        if since:
+        if level is None:
+            whole = Made(recompressed=untouched(ingredients))
+        elif since:
             whole = make_since(ingredients, since, level=level, spool=Path(folder), progress=progress)
         else:
             whole = Made(

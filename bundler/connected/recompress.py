@@ -96,6 +96,11 @@ def recompress(
     )
 
 
+def untouched(ingredients: Sequence[Ingredient]) -> Recompressed:
+    """Recompress nothing: all of them are left over, for `pack --plain`."""
+    return Recompressed(stored=(), artifacts=(), left=tuple(ingredients), shares={}, recognised="")
+
+
 class _Work:
     """Cuts, lays out, compresses and proves on one pool; remembers what did not prove."""
 

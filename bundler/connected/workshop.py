@@ -28,7 +28,7 @@ from bundler.core.text import counted, size
 from bundler.errors import SourceFault, UsageFault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from bundler.connected.earlier import Earlier
     from bundler.core.digest import Digest
+    from bundler.core.metadata import Row
     from bundler.core.progress import Progress
     from bundler.signing.signer import SigningKey
     from bundler.signing.trustdoc import SignedDocument
@@ -104,17 +105,21 @@ class Workshop:
             f"{counted(len(lock.platforms), 'platform')}, {', '.join(total)}"
         )
 
-    def plan(self, *, level: str, since: Sequence[Path] = ()) -> list[str]:
-        """Return what `pack` would carry, a line each; resolves where the lock is old, writes nothing."""
+    def plan(self, *, level: str | None, since: Sequence[Path] = ()) -> list[str]:
+        """Return what `pack` would carry, a line each; resolves where the lock is old, writes nothing.
+
+        Without a level everything is carried as it is, and no line says so of an archive.
+        """
         earlier = self._earlier(since, packing.packing_time())
         lock = self._current_lock() or self._resolve(self._last_lock(), upgrade=False)
         words = words_of(lock, earlier)
         wheels = [
             (f"uv {one.version} for {one.platform}{words.wheel(one)}", one.wheel.size) for one in lock.wheels
         ]
-        pythons = [(f"{item.row.key}{words.row(item.row)}", item.size) for item in lock.pythons]
+        of_row: Callable[[Row], str] = words.row if level else lambda _: ""
+        pythons = [(f"{item.row.key}{of_row(item.row)}", item.size) for item in lock.pythons]
         builds = [
-            (f"{item.row.key} (own build, {item.source}){words.row(item.row)}", item.size)
+            (f"{item.row.key} (own build, {item.source}){of_row(item.row)}", item.size)
             for item in lock.builds
         ]
         lines = [f"{self.manifest.name} {self.manifest.release}, from {self.lock_path}"]
@@ -128,7 +133,8 @@ class Workshop:
         expected = estimate(words.carried(lock), level=level)
         without = " without those" if unknown else ""
         much = size(expected) if expected else "little"  # an index travels even where all is unchanged
-        lines.append(f"{much:>11}  in the bundle with --level {level}, estimated{without}")
+        how = f"--level {level}" if level else "--plain"
+        lines.append(f"{much:>11}  in the bundle with {how}, estimated{without}")
         return lines
 
     def pack(
@@ -136,7 +142,7 @@ class Workshop:
         output: Path,
         *,
         key: SigningKey,
-        level: str,
+        level: str | None,
         valid_days: int | None = None,
         chain: Sequence[SignedDocument] = (),
         since: Sequence[Path] = (),
