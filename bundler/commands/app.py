@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bundler import __version__
-from bundler.commands import connected, either, history, host, offline, trusting
+from bundler.commands import connected, either, history, host, media, offline, trusting
 from bundler.commands.output import Boundary, emit
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ def main(
 
 
 connected.register(app)
+media.register(app)
 either.register(app)
 offline.register(app)
 host.register(app)

@@ -1,0 +1,144 @@
+"""`write-media`: a bundle onto a drive that can be pulled out and holds what it should."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path  # noqa: TC003  # typer reads it from the annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bundler.commands.options import Quiet  # noqa: TC001  # the same
+from bundler.commands.output import emit, say
+from bundler.commands.watch import watch
+from bundler.core.text import counted, duration, size
+from bundler.errors import UsageFault
+
+if TYPE_CHECKING:
+    from bundler.media.filling import Source
+    from bundler.media.writing import Written
+
+_SHOWN = 3  # names in a line; further ones are counted
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("write-media")(write_to_medium)
+
+
+def write_to_medium(
+    bundles: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="BUNDLE...", readable=False, help="Bundles, volumes, or folders that hold them."
+        ),
+    ],
+    *,
+    to: Annotated[
+        Path,
+        typer.Option("--to", envvar="UV_BUNDLER_TO", readable=False, help="The folder of the mounted drive."),
+    ],
+    drive: Annotated[
+        str | None,
+        typer.Option(
+            "--drive",
+            envvar="UV_BUNDLER_DRIVE",
+            help="What is written on the drive: its label. Default: A, B …",
+        ),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            envvar="UV_BUNDLER_STATE",
+            readable=False,
+            help="Where the packing list is kept between drives. Default: beside the volumes.",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write a bundle to a drive, sync it, read it back, and say when the drive may be pulled out.
+
+    Volumes go onto as many drives as they need: whole files, as many as fit; run the same command again
+    with the next drive. Prints the paths of the bundle's files on the drive.
+
+    \b
+    Examples:
+      uv-bundler write-media plant-7-2026112001.uvb --to /media/usb
+      uv-bundler write-media volumes/ --to /media/usb --drive B
+    """  # noqa: D301  # \b keeps the examples' lines apart in the help text
+    from bundler.media.mounts import mount_of
+    from bundler.media.writing import find_sources, write_media
+
+    begun = time.monotonic()
+    sources = find_sources(_files(bundles))
+    mount = mount_of(to)
+    if mount.point == "/" or mount.in_memory:
+        what = "in this machine's memory" if mount.in_memory else "on the file system of /"
+        say(f"warning: {to}: is {what}, expected a drive of its own: is the drive mounted?")
+    with watch(quiet=quiet) as progress:
+        written = write_media(sources, to, drive=drive, state=state, progress=progress)
+    emit("".join(f"{to / one.name}\n" for one in written.load.held))
+    if not quiet:
+        _tell(written, to, time.monotonic() - begun)
+
+
+def _files(bundles: list[Path]) -> list[Path]:
+    from bundler.offline.survey import list_files, look
+
+    files = list(list_files(bundles))
+    if not files:
+        raise UsageFault(
+            f"{', '.join(map(str, bundles))}: expected a .uvb file in there, found none",
+            hint="name the bundle itself, or the folder of its volumes",
+        )
+    for path in files:
+        if fault := look(path).fault:
+            say(f"warning: {path}: is written all the same, but is no part of a bundle: {fault}")
+    return files
+
+
+def _tell(written: Written, to: Path, elapsed: float) -> None:
+    load, medium = written.load, written.medium
+    new = sum(one.size for one in load.writing)
+    kept = f", {counted(len(load.kept), 'file')} kept" if load.kept else ""
+    say(
+        f"{to}: {counted(len(load.writing), 'file')} written, {size(new)}{kept}; "
+        f"{medium.filesystem}, in {duration(elapsed)}"
+    )
+    for path, packing in load.lists.items():
+        if packing.files_of(load.label):
+            say(f"{to}: is drive {load.label}; {path} has what is on which drive")
+    say(f"read back: {written.back.level.value} ({written.back.level.meaning})")
+    if load.left:
+        total = sum(one.size for one in load.left)
+        say(
+            f"{counted(len(load.left), 'file')} left, {size(total)}: {_names(load.left)}; "
+            "run the same command again with the next drive"
+        )
+    if written.durable and sys.platform == "linux":
+        say(f"{to}: safe to remove")
+    else:
+        say(f"{to}: written; eject or unmount it before you remove it: this system does not confirm names")
+    say(f"after plugging it in again: {_proof(written, to)}")
+
+
+def _names(sources: tuple[Source, ...]) -> str:
+    if len(sources) > _SHOWN:
+        return f"{sources[0].name} to {sources[-1].name}"
+    return ", ".join(one.name for one in sources)
+
+
+def _proof(written: Written, to: Path) -> str:
+    """Return the command that closes the loop; a part of a set has nothing to verify but digests."""
+    load = written.load
+    stems = {one.stem for one in load.held}
+    if load.left or any(len(packing.drives) > 1 for packing in load.lists.values()):
+        return f"cd {shlex.quote(str(to))} && sha256sum -c SHA256SUMS"
+    lone = load.held[0] if len(load.held) == 1 else None
+    what = [str(to / lone.name)] if lone else [str(to)]
+    if len(stems) > 1:
+        what = [str(to / next(one.name for one in load.held if one.stem == stem)) for stem in sorted(stems)]
+    return "; ".join(f"uv-bundler verify {shlex.quote(one)} --trust TRUST" for one in what)

@@ -1,0 +1,1 @@
+"""Removable media: what a mounted drive can do, and how files get onto it so that they stay there."""
