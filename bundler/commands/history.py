@@ -158,6 +158,8 @@ def _described(number: int, facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"signed by {signer['name']} with {signer['fingerprint']}"
     if facts["event"] == "trust":  # which file it was about is nowhere else
         yield f"command: {facts['command']}"
+    if facts["scan"]:
+        yield f"scan: {facts['scan']}"
     if facts["reason"]:
         yield f"reason: {facts['reason']}"
     if facts["message"]:

@@ -41,6 +41,7 @@ from bundler.errors import UsageFault
 if TYPE_CHECKING:
     from bundler.offline.deciding import Decision
     from bundler.offline.prefix import Prefix
+    from bundler.offline.scan import ScanCommand
 
 
 def register(app: typer.Typer) -> None:
@@ -75,6 +76,15 @@ def unpack(
             help="Install every interpreter into PREFIX/python, for all users.",
         ),
     ] = False,
+    scan_cmd: Annotated[
+        str | None,
+        typer.Option(
+            "--scan-cmd",
+            envvar="UV_BUNDLER_SCAN_CMD",
+            help="Run this over what will be installed, `{}` being its folder; unless it ends with 0 and "
+            "changes nothing, nothing is installed.",
+        ),
+    ] = None,
     accept_name: AcceptName = None,
     expect_serial: ExpectSerial = None,
     expect_index: ExpectIndex = None,
@@ -93,6 +103,7 @@ def unpack(
       uv-bundler unpack q4.uvb --dry-run
       sudo uv-bundler unpack q4.uvb --trust packer.pub --install-pythons
       uv-bundler unpack q4.uvb --expect-serial 2026112001
+      uv-bundler unpack q4.uvb --scan-cmd 'clamscan -r --no-summary {}'
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.core.platforms import host_platform
     from bundler.offline import deciding
@@ -122,6 +133,7 @@ def unpack(
         ),
         verifier=verifier,
         command=command_line(context),
+        scan=_scan_command(scan_cmd),
     )
     if dry_run:
         from bundler.offline.payload import slow_note
@@ -133,7 +145,8 @@ def unpack(
         if not quiet:
             if not decision.already_active and (note := slow_note(decision.plan.write)):
                 say(note)
-            say("dry run: only the index was read and verified, nothing was written")
+            not_run = ", --scan-cmd was not run" if request.scan else ""
+            say(f"dry run: only the index was read and verified, nothing was written{not_run}")
         return
     check_exportable(check_prefix(request.prefix), shell=form)
     with open_bundle(path) as stream, watch(quiet=quiet) as progress:
@@ -151,6 +164,15 @@ def unpack(
                 if not quiet:
                     say(f"{where.python}: has {key}")
     emit(exports(generation, where, shell=form, offline=offline))
+
+
+def _scan_command(text: str | None) -> ScanCommand | None:
+    """Split the command before anything is read: a wrong one is told at once."""
+    if text is None:
+        return None
+    from bundler.offline.scan import ScanCommand
+
+    return ScanCommand.parse(text)
 
 
 def _warn(decision: Decision) -> None:

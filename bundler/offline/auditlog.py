@@ -78,6 +78,7 @@ def _record(*, events: tuple[str, ...], outcomes: tuple[str, ...], others: bool)
             "generation_after": number,
             "trust_before": trust,
             "trust_after": trust,
+            "scan": Key(shape=text),
             "reason": Key(shape=text),
             "message": Key(shape=text),
         }

@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
     from bundler.core.index import Index
     from bundler.core.platforms import Platform
+    from bundler.offline.scan import ScanCommand
     from bundler.signing.trust import Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the administrator asks for: where, for which platforms, trusting whom; the log gets `command`."""
+    """What the administrator asks for: where, for which platforms, trusting whom, and what must scan it.
+
+    The log gets `command`.
+    """
 
     prefix: Path
     trust: Trust
@@ -35,6 +39,7 @@ class Request:
     wish: Wish = field(default_factory=Wish)
     verifier: str = "builtin"
     command: str = "unpack"
+    scan: ScanCommand | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

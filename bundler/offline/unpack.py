@@ -22,6 +22,8 @@ from bundler.offline.serials import write_marks
 from bundler.offline.staging import Staging, sweep
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bundler.core.progress import Progress
     from bundler.offline.audit import Recording
     from bundler.offline.deciding import Decision, Request
@@ -84,6 +86,8 @@ def _install(
         _keep_trust(decision.verified, request.trust.document, entry, progress)
         if marks != decision.marks:
             write_marks(prefix, marks)
+        if request.scan:
+            progress.note("nothing new is installed: --scan-cmd was not run")
         return active
     entry.begin()
     number = activate.next_number(prefix)
@@ -91,6 +95,7 @@ def _install(
         generation = _build(
             decision, number, reader=reader, request=request, prefix=prefix, progress=progress
         )
+        _scan(prefix.staging / str(number), request, entry, progress)
         _keep_trust(decision.verified, request.trust.document, entry, progress)
         write_marks(prefix, replace(marks, switching=number))
         activate.publish(prefix, prefix.staging / str(number), number)
@@ -102,6 +107,14 @@ def _install(
     write_marks(prefix, marks)
     entry.facts(serial_after=index.serial, generation_after=number)
     return generation
+
+
+def _scan(folder: Path, request: Request, entry: Recording, progress: Progress) -> None:
+    """Let the administrator's scanner look at what is complete and not visible yet."""
+    if request.scan:
+        from bundler.offline.scan import scan
+
+        scan(folder, request.scan, record=lambda result: entry.facts(scan=result), progress=progress)
 
 
 def _keep_trust(
