@@ -175,7 +175,7 @@ class _Work:
                 block_size=self.source.index.block_size,
             )
             for row in range(layout.rows(0)):
-                encoder = _encoder(self.cut.parity)
+                encoder = _encoder(layout, 0, row)
                 for column, number in layout.row_blocks(0, row).items():
                     block = again.block(number)
                     encoder.add(column, block)
@@ -192,7 +192,7 @@ class _Work:
         data = [self._begin(DATA, number) for number in numbers]
         parity = [self._begin(PARITY, column * many + group + 1) for column in range(self.cut.parity)]
         for row in range(layout.rows(group)):
-            encoder = _encoder(self.cut.parity) if self.cut.parity else None
+            encoder = _encoder(layout, group, row) if self.cut.parity else None
             for column, number in layout.row_blocks(group, row).items():
                 block = next(blocks)
                 if encoder:
@@ -244,10 +244,11 @@ class _Again:
         return data
 
 
-def _encoder(parity: int) -> Encoder:
+def _encoder(layout: Layout, group: int, row: int) -> Encoder:
+    """Return the encoder of a row; only sets with parity load its code."""
     from bundler.core.erasure import Encoder
 
-    return Encoder(parity=parity)
+    return Encoder(parity=range(layout.cut.parity), size=layout.row_size(group, row))
 
 
 def _watched(blocks: Iterator[bytes], progress: Progress) -> Iterator[bytes]:
