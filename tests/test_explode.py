@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from bundles import (
@@ -40,6 +41,7 @@ from bundler.offline.reader import parse_named, verify_index
 from bundler.offline.unpack import unpack
 from bundler.offline.verify import verify_bundle
 
+FORMAT = (Path(__file__).parents[1] / "bundler" / "FORMAT.md").read_text(encoding="utf-8")
 FULL = full_box().seal()
 CHAIN = [make_document(2), make_document(3)]
 COMPRESSIBLE = b"all the same " * 3000
@@ -360,3 +362,38 @@ def test_too_little_room_is_told_before_anything_is_written(tmp_path, monkeypatc
     with pytest.raises(HostFault, match=r"1000 B free, expected 16\.\d MiB"):
         exploded(FULL, tmp_path / "open")
     assert list(tmp_path.iterdir()) == []
+
+
+# --- as the format says ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("ssh-keygen", "sha256sum", "sh"))), reason="needs ssh-keygen and sha256sum"
+)
+@pytest.mark.parametrize("data", [STORED, FULL])
+def test_stock_tools_check_the_folder_as_the_format_says(data, tmp_path):
+    section = FORMAT.split("\n### Exploded\n", 1)[1].split("\n## ", 1)[0]
+    script = "".join(f"{line[4:]}\n" for line in section.splitlines() if line.startswith("    "))
+    place = tmp_path / "open"
+    exploded(data, place)
+    (place / "allowed_signers").write_text(f"{PACKER.line}\n")
+
+    def run():
+        return subprocess.run(
+            ["sh", "-ec", script.replace("packer@site", PACKER.name)],
+            cwd=place, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert "not signed" not in done.stdout
+    assert (
+        done.stdout.count(": OK\n")
+        == len(files_below(place / "payload")) + len(files_below(place / "plain")) - 1
+    )
+    (place / "plain" / "x").write_text("x")
+    with (place / "plain" / "SHA256SUMS").open("a") as out:
+        out.write(f"{hashlib.sha256(b'x').hexdigest()}  x\n")
+    assert "not signed" in run().stdout
+    flip(some_plain(place))
+    assert run().returncode != 0
