@@ -11,14 +11,13 @@ from typing import Annotated
 import typer
 
 from bundler.commands.options import (
-    Bundle,
+    Bundles,
     CacheDir,
     IndexOption,
     KeyOption,
     MirrorOption,
     Quiet,
     TrustOption,
-    bundle_name,
     existing_bundle,
     find_bundle,
     load_trust_option,
@@ -126,7 +125,7 @@ def sign(
 
 
 def rehearse(
-    bundle: Bundle,
+    bundle: Bundles,
     *,
     trust: TrustOption = None,
     since: Annotated[
@@ -149,15 +148,13 @@ def rehearse(
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.connected.rehearse import rehearse as run
 
-    path = find_bundle(bundle)
     rules = load_trust_option(trust)
-    with open_bundle(path) as stream, watch(quiet=quiet) as progress:
-        earlier = [existing_bundle(find_bundle(one)) for one in since or ()]
-        for step in run(stream, name=bundle_name(path), trust=rules, progress=progress, since=earlier):
+    with open_bundle(bundle, trust=rules) as opened, watch(quiet=quiet) as progress:
+        for step in run(opened.source, name=opened.name, trust=rules, progress=progress, since=since or ()):
             if not quiet:
                 progress.note(f"{step.what}: {step.result}")
     if not quiet:
-        say(f"{bundle_name(path)}: works as it should")
+        say(f"{opened.name}: works as it should")
 
 
 def demo(

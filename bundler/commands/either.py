@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bundler.commands.options import (
-    Bundle,
+    Bundles,
     Quiet,
     TrustOption,
     Verifier,
-    bundle_name,
-    find_bundle,
     load_trust_option,
     one_of,
     open_bundle,
@@ -32,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def inspect(
-    bundle: Bundle,
+    bundle: Bundles,
     *,
     as_json: Annotated[
         bool, typer.Option("--json", envvar="UV_BUNDLER_JSON", help="Print JSON, for programs.")
@@ -44,38 +42,55 @@ def inspect(
     """
     from bundler.offline.inspect import describe, show
 
-    path = find_bundle(bundle)
-    with open_bundle(path) as stream:
-        described = describe(stream, name=bundle_name(path))
+    with open_bundle(bundle) as opened:
+        described = describe(opened.source, name=opened.name)
     emit(show(described, as_json=as_json))
-    say(f"{bundle_name(path)}: nothing of this was verified: neither the signatures nor the payload")
+    say(f"{opened.name}: nothing of this was verified: neither the signatures nor the payload")
 
 
 def verify(
-    bundle: Bundle, *, trust: TrustOption = None, verifier: Verifier = "builtin", quiet: Quiet = False
+    bundle: Bundles,
+    *,
+    trust: TrustOption = None,
+    verifier: Verifier = "builtin",
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            envvar="UV_BUNDLER_STRICT",
+            help="Fail where a volume is missing or damaged, even if parity recovers it.",
+        ),
+    ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Check the signatures, then every byte. Writes nothing.
 
-    Example: uv-bundler verify /media/usb/plant-7-2026112001.uvb --trust packer.pub
-    """
+    \b
+    Examples:
+      uv-bundler verify /media/usb/plant-7-2026112001.uvb --trust packer.pub
+      uv-bundler verify /media/usb --strict
+      uv-bundler verify /media/drive-a /media/drive-b
+    """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.core.text import counted, duration, size
     from bundler.offline.clock import system_clock
     from bundler.offline.members import stored_total
     from bundler.offline.policy import past_its_time
+    from bundler.offline.setreader import SetReader
     from bundler.offline.verify import verify_bundle
     from bundler.signing.trust import VERIFIERS
 
     one_of("--verifier", verifier, known=VERIFIERS)
-    path = find_bundle(bundle)
     begun, rules = time.monotonic(), load_trust_option(trust)
-    with open_bundle(path) as stream, watch(quiet=quiet) as progress:
+    with open_bundle(bundle, trust=rules, verifier=verifier) as opened, watch(quiet=quiet) as progress:
         verified = verify_bundle(
-            stream, name=bundle_name(path), trust=rules, progress=progress, verifier=verifier
+            opened.source, name=opened.name, trust=rules, progress=progress, verifier=verifier
         )
+        if strict and isinstance(opened.source, SetReader):
+            opened.source.check_strictly()
     document = verified.trust.document
     clock = system_clock().not_before_making(verified.index, document)
     for line in past_its_time(verified.index, document, clock):
-        say(f"warning: {bundle_name(path)}: {line}")
+        say(f"warning: {opened.name}: {line}")
     if not quiet:
         index = verified.index
         for step in verified.steps:
@@ -83,7 +98,7 @@ def verify(
             say(f"trust document version {step.version} comes with it, signed by {', '.join(signers)}")
         say_signers(verified.signers)
         say(
-            f"{bundle_name(path)}: {index.title}: every byte is as signed, "
+            f"{opened.name}: {index.title}: every byte is as signed, "
             f"{counted(len(index.artifacts), 'artifact')}, "
             f"{size(stored_total(index))} in {duration(time.monotonic() - begun)}"
         )

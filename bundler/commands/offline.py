@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path  # noqa: TC003  # typer reads it from the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,9 +18,7 @@ from bundler.commands.options import (
     Shell,
     TrustOption,
     Verifier,
-    bundle_name,
     command_line,
-    find_bundle,
     load_trust_option,
     one_of,
     open_bundle,
@@ -36,7 +33,6 @@ from bundler.commands.wishes import (
     ExpectSerial,
     check_index_digest,
 )
-from bundler.errors import UsageFault
 
 if TYPE_CHECKING:
     from bundler.offline.deciding import Decision
@@ -114,7 +110,7 @@ def unpack(
     from bundler.offline.shells import SHELLS, detect_shell
     from bundler.signing.trust import VERIFIERS
 
-    path, begun = _one(bundle), time.monotonic()
+    begun = time.monotonic()
     one_of("--verifier", verifier, known=VERIFIERS)
     form = one_of("--shell", shell or detect_shell(os.environ), known=SHELLS)
     check_index_digest(expect_index)
@@ -138,8 +134,8 @@ def unpack(
     if dry_run:
         from bundler.offline.payload import slow_note
 
-        with open_bundle(path) as stream:
-            decision = deciding.dry_run(stream, request, name=bundle_name(path))
+        with open_bundle(bundle, trust=request.trust, verifier=verifier) as opened:
+            decision = deciding.dry_run(opened.source, request, name=opened.name)
         _warn(decision)
         emit(_planned(decision))
         if not quiet:
@@ -149,8 +145,11 @@ def unpack(
             say(f"dry run: only the index was read and verified, nothing was written{not_run}")
         return
     check_exportable(check_prefix(request.prefix), shell=form)
-    with open_bundle(path) as stream, watch(quiet=quiet) as progress:
-        generation, decision = core.unpack(stream, request, name=bundle_name(path), progress=progress)
+    with (
+        open_bundle(bundle, trust=request.trust, verifier=verifier) as opened,
+        watch(quiet=quiet) as progress,
+    ):
+        generation, decision = core.unpack(opened.source, request, name=opened.name, progress=progress)
     where = check_prefix(request.prefix)
     _warn(decision)
     if not quiet:
@@ -178,15 +177,6 @@ def _scan_command(text: str | None) -> ScanCommand | None:
 def _warn(decision: Decision) -> None:
     for line in decision.warnings:
         say(f"warning: {line}")
-
-
-def _one(bundles: list[Path]) -> Path:
-    if len(bundles) != 1:
-        raise UsageFault(
-            f"{bundles[1]}: expected one bundle, found {len(bundles)}",
-            hint="this uv-bundler does not read volumes: join them, or name one bundle",
-        )
-    return find_bundle(bundles[0])
 
 
 def _planned(decision: Decision) -> str:

@@ -7,10 +7,11 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bundler.commands.output import say
 from bundler.core.durable import host_faults
 from bundler.core.fault import nearest
 from bundler.errors import UsageFault
@@ -18,6 +19,10 @@ from bundler.errors import UsageFault
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bundler.core.index import Index
+    from bundler.offline.choosing import Judge
+    from bundler.offline.opening import Opened
+    from bundler.offline.reader import SignedIndex
     from bundler.signing.signer import SigningKey
     from bundler.signing.trust import Trust
 
@@ -31,7 +36,9 @@ Bundle = Annotated[
 Bundles = Annotated[
     list[Path],
     typer.Argument(
-        metavar="BUNDLE", readable=False, help="A .uvb file, a folder that holds one, or - for stdin."
+        metavar="BUNDLE...",
+        readable=False,
+        help="A .uvb file, volumes in any order, folders that hold them, or - for stdin.",
     ),
 ]
 Manifest = Annotated[Path, typer.Argument(metavar="MANIFEST", readable=False, help="The YAML manifest.")]
@@ -153,23 +160,44 @@ def existing_bundle(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def open_bundle(path: Path) -> Iterator[BinaryIO]:
-    """Open a bundle for reading, once; `-` is stdin."""
-    if str(path) == "-":
+def open_bundle(
+    paths: Sequence[Path], *, trust: Trust | None = None, verifier: str = "builtin"
+) -> Iterator[Opened]:
+    """Open the bundle that `paths` name, whatever form it has; `-` is stdin.
+
+    Where files of several bundles lie there, the newest that `trust` accepts is meant. What is wrong with
+    files of a set is said, whether the rest was enough or not.
+    """
+    from bundler.offline.opening import Opened, opened
+    from bundler.offline.setreader import SetReader
+
+    if [str(path) for path in paths] == ["-"]:
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageFault(
                 "stdin: expected a bundle, found a terminal" if sys.stdin else "stdin: is closed",
                 hint="name the file, or send it in: … < q4.uvb",
             )
-        yield sys.stdin.buffer
+        yield Opened(source=sys.stdin.buffer, name="stdin")
         return
-    with host_faults(path):
-        stream = existing_bundle(path).open("rb", buffering=0)
-    try:
-        yield stream
-    finally:
-        with contextlib.suppress(OSError):  # it was read and not written: nothing can be lost
-            stream.close()
+    with opened(paths, judge=judging(trust, verifier=verifier) if trust else None) as bundle:
+        for line in bundle.notes:
+            say(f"note: {line}")
+        try:
+            yield bundle
+        finally:
+            if isinstance(bundle.source, SetReader):
+                for line in bundle.source.told():
+                    say(f"warning: {line}")
+
+
+def judging(trust: Trust, *, verifier: str) -> Judge:
+    """Return what tells whether somebody trusted signed an index, and parses it then."""
+    from bundler.offline.reader import verify_index
+
+    def judge(signed: SignedIndex, name: str) -> Index:
+        return verify_index(signed, trust=trust, name=name, verifier=verifier).index
+
+    return judge
 
 
 def one_of(option: str, value: str, *, known: Sequence[str]) -> str:

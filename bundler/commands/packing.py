@@ -18,7 +18,6 @@ from bundler.commands.options import (
     Manifest,
     MirrorOption,
     Quiet,
-    find_bundle,
     one_of,
     signing_key,
 )
@@ -236,7 +235,7 @@ def _earlier(path: Path) -> Path:
     with host_faults(path):
         if (path / INDEX_NAME).is_file() and not any(path.glob("*.[uU][vV][bB]")):
             return path / INDEX_NAME
-    return find_bundle(path)
+    return path
 
 
 def _tell(packed: Packed, key: PublicKey, chain: Sequence[SignedDocument]) -> None:

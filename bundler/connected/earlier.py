@@ -17,7 +17,8 @@ from bundler.core.index import INDEX_NAME, MAX_INDEX_BYTES, Index
 from bundler.core.recipe import MAX_BASES, Base
 from bundler.core.text import counted
 from bundler.errors import DamagedFault, UsageFault
-from bundler.offline.reader import BundleReader, SignedIndex, parse_named
+from bundler.offline.opening import opened
+from bundler.offline.reader import SignedIndex, parse_named, reader_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,20 +65,22 @@ def read_earlier(files: Sequence[Path], *, name: str, serial: int) -> tuple[Earl
 
 
 def _read(file: Path) -> Earlier:
+    is_index = False
     with host_faults(file):
-        if not file.is_file():
-            what = "is a folder" if file.is_dir() else "no such file"
+        if not file.exists():
             raise UsageFault(
-                f"{file}: {what}, expected an earlier bundle or its {INDEX_NAME}",
+                f"{file}: no such file, expected an earlier bundle or its {INDEX_NAME}",
                 hint=f"name the file of the bundle, or {INDEX_NAME} of PREFIX/current on a host that has it",
             )
-        with file.open("rb") as stream:
-            is_index = stream.read(1) in (b"{", b" ", b"\n", b"\r", b"\t")
-            stream.seek(0)
-            if is_index:
-                signed = _bare(stream, file)
-            else:
-                signed = BundleReader(stream, name=str(file)).read_signed_index()
+        if file.is_file():
+            with file.open("rb") as stream:
+                is_index = stream.read(1) in (b"{", b" ", b"\n", b"\r", b"\t")
+                stream.seek(0)
+                if is_index:
+                    signed = _bare(stream, file)
+    if not is_index:
+        with opened([file]) as bundle:
+            signed = reader_of(bundle.source, name=bundle.name).read_signed_index()
     index = parse_named(signed, name=str(file))
     base = Base(
         name=index.name, release=index.release, serial=index.serial, index_sha256=Digest(signed.digest)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from bundler.core.durable import host_faults
 from bundler.core.progress import Silent
 from bundler.core.text import size as show_size
 from bundler.errors import DamagedFault, HostFault
 from bundler.offline.members import copy_member
 from bundler.offline.needs import needs_of, spooled
-from bundler.offline.reader import BundleReader
+from bundler.offline.opening import opened
+from bundler.offline.reader import reader_of
 from bundler.offline.rebuild import Differs, rebuild
 from bundler.offline.spool import Spool
 from bundler.offline.streams import add_held, add_member
@@ -38,8 +38,7 @@ def take_out(
     whole = {one.member: one for one in wanted if one.member is not None}
     with (
         cache.scratch() as folder,
-        host_faults(bundle),
-        bundle.open("rb") as stream,
+        opened([bundle]) as found,
         Spool(folder / "spool") as spool,
     ):
         # Nobody asked who signed it: what it says of sizes must not fill the disk before a digest tells.
@@ -50,7 +49,7 @@ def take_out(
                 f"found {show_size(free)} free",
                 hint="free some space there, or name the bundle's bundle.json in its place",
             )
-        reader = BundleReader(stream, name=str(bundle))
+        reader = reader_of(found.source, name=found.name)
         if reader.read_signed_index().digest != earlier.base.index_sha256.hex:
             raise DamagedFault(f"{bundle}: changed while it was read", hint="run the command again")
         reader.begin(index)

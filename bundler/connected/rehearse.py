@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundler.core import metadata
-from bundler.core.durable import host_faults
 from bundler.core.fault import Fault
 from bundler.core.index import METADATA_NAME
 from bundler.core.platforms import Platform, host_platform
@@ -25,8 +24,10 @@ from bundler.errors import DamagedFault, IncompleteFault
 from bundler.offline.deciding import Request
 from bundler.offline.interpreters import install_one, native_keys, run_one, run_uv, uv_environment
 from bundler.offline.isolation import without_network
+from bundler.offline.opening import opened
 from bundler.offline.policy import Wish
 from bundler.offline.prefix import check_prefix
+from bundler.offline.shortage import SEND_AGAIN
 from bundler.offline.unpack import unpack
 
 if TYPE_CHECKING:
@@ -72,12 +73,14 @@ def rehearse(
             command="rehearse",
         )
         for earlier in since:
-            with host_faults(earlier), earlier.open("rb") as before:
-                _, decision = unpack(before, request, name=str(earlier), progress=progress)
+            with opened([earlier]) as before:
+                _, decision = unpack(before.source, request, name=before.name, progress=progress)
             yield Step(what="unpack", result=f"{decision.verified.index.title}, which it builds on")
         try:
             generation, decision = unpack(stream, request, name=name, progress=progress)
         except IncompleteFault as fault:
+            if fault.hint and fault.hint.endswith(SEND_AGAIN):  # a volume, and not what it builds on
+                raise
             raise IncompleteFault(
                 fault.message, hint="name that bundle with --since: it is unpacked there before"
             ) from None

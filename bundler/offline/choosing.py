@@ -1,0 +1,142 @@
+"""Which bundle is meant, where the files belong to several; the others are named (FORMAT.md §17)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bundler.core.text import counted
+from bundler.errors import BundlerError, DamagedFault, SignatureFault, UsageFault
+from bundler.offline.survey import open_regular, read_front
+from bundler.offline.tarstream import COPY_AGAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from bundler.core.index import Index
+    from bundler.offline.reader import SignedIndex
+    from bundler.offline.survey import Seen
+
+    Judge = Callable[
+        [SignedIndex, str], Index
+    ]  # bytes and a name in; raises where nobody trusted signed them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The files of one bundle, one front of it, and lines about everything else that lies there.
+
+    `doubtful` are files that no front tells of; some may be damaged volumes of this bundle.
+    """
+
+    files: tuple[Seen, ...]
+    signed: SignedIndex
+    front: str
+    doubtful: tuple[Seen, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def choose(seen: Sequence[Seen], *, judge: Judge | None, name: str) -> Found:
+    """Return the bundle that the files are, or the newest of those whose signature `judge` accepts.
+
+    Without a judge only one bundle may be there. Raises `DamagedFault` where no front can be read,
+    `UsageFault` where it is not clear what is meant, and what `judge` raises where it accepts none.
+    """
+    groups: dict[str, list[Seen]] = defaultdict(list)
+    for one in seen:
+        if one.index is not None:
+            groups[one.index].append(one)
+    doubtful = [one for one in seen if one.index is None]
+    if not groups:
+        first = doubtful[0]
+        raise DamagedFault(f"{first.path}: {first.fault}", hint=COPY_AGAIN)
+    if len(groups) == 1:
+        (digest,) = groups
+        signed, front, _ = _front(groups[digest], judge=judge)
+        return _found(groups[digest], signed, front, doubtful, notes=_told(groups[digest]))
+    if judge is None:
+        raise UsageFault(
+            f"{name}: expected files of one bundle, found {len(groups)}",
+            hint="name the files of one of them: "
+            + "; ".join(f"{one[0].path.name} ({counted(len(one), 'file')})" for one in groups.values()),
+        )
+    return _newest(groups, doubtful, judge=judge, name=name)
+
+
+def _newest(groups: dict[str, list[Seen]], doubtful: list[Seen], *, judge: Judge, name: str) -> Found:
+    accepted: list[tuple[Index, list[Seen], SignedIndex, str]] = []
+    notes: list[str] = []
+    refusals: list[BundlerError] = []
+    for files in groups.values():
+        try:
+            signed, front, index = _front(files, judge=judge)
+        except BundlerError as fault:
+            refusals.append(fault)
+            doubtful = [*doubtful, *files]
+            notes.extend(f"{one.path}: foreign: {fault.message}" for one in files)
+        else:
+            if index:
+                accepted.append((index, files, signed, front))
+    if not accepted:
+        raise refusals[0]
+    names = sorted({index.name for index, *_ in accepted})
+    if len(names) > 1:
+        raise UsageFault(
+            f"{name}: expected files of one bundle, found those of {', '.join(names)}",
+            hint="name the files of one of them",
+        )
+    accepted.sort(key=lambda one: one[0].serial)
+    newest, files, signed, front = accepted[-1]
+    for index, old, *_ in accepted[:-1]:
+        if index.serial == newest.serial:
+            raise UsageFault(
+                f"{name}: expected one bundle, found two with the serial {newest.serial}",
+                hint="name the files of one of them",
+            )
+        notes.extend(
+            f"{one.path}: stale: serial {index.serial}, the newest here is {newest.serial}" for one in old
+        )
+    return _found(files, signed, front, doubtful, notes=[*notes, *_told(files)])
+
+
+def _found(
+    files: list[Seen], signed: SignedIndex, front: str, doubtful: list[Seen], *, notes: Iterable[str]
+) -> Found:
+    return Found(files=tuple(files), signed=signed, front=front, doubtful=tuple(doubtful), notes=tuple(notes))
+
+
+def _told(files: list[Seen]) -> list[str]:
+    """Return lines about files that are there twice, or under another's name."""
+    notes: list[str] = []
+    first: dict[object, Seen] = {}
+    for one in files:
+        if one.misnamed:
+            notes.append(f"{one.path}: is {one.title}, whatever its name says")
+        known = first.setdefault((one.head.kind, one.head.number, one.head.cut) if one.head else None, one)
+        if known is not one:
+            notes.append(f"{one.path}: is {one.title}, as {known.path} is")
+    return notes
+
+
+def _front(files: list[Seen], *, judge: Judge | None) -> tuple[SignedIndex, str, Index | None]:
+    """Return the first front that holds: what it is, its digest, and its index where it was judged."""
+    fronts = {one.front: one for one in reversed(files) if one.intact and one.front}
+    if not fronts:
+        raise DamagedFault(
+            f"{files[0].path}: the index is damaged in {counted(len(files), 'file')} of this bundle, "
+            "expected one that is not",
+            hint=COPY_AGAIN,
+        )
+    refusal: SignatureFault | None = None
+    for digest, one in reversed(fronts.items()):
+        name = str(one.path)
+        with open_regular(one.path) as stream:
+            signed, _ = read_front(stream, name=name)
+        if judge is None:
+            return signed, digest, None
+        try:
+            return signed, digest, judge(signed, name)
+        except SignatureFault as fault:
+            refusal = refusal or fault
+    raise refusal or DamagedFault(f"{files[0].path}: no front can be read", hint=COPY_AGAIN)

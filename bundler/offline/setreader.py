@@ -1,0 +1,135 @@
+"""A bundle in several files, read without joining them, and recovered on the way (FORMAT.md §17)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bundler.core import ustar
+from bundler.core.text import counted
+from bundler.core.volumehead import PARITY, VOLUME_NAME
+from bundler.errors import DamagedFault, IncompleteFault
+from bundler.offline.adopting import adopt
+from bundler.offline.reader import Reader
+from bundler.offline.recovery import Rows
+from bundler.offline.shelf import Shelf
+from bundler.offline.shortage import SEND_AGAIN, absent_lines, check_enough
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bundler.core.index import Index, Member
+    from bundler.core.progress import Progress
+    from bundler.offline.choosing import Found
+    from bundler.offline.reader import SignedIndex
+    from bundler.offline.survey import Seen
+
+
+class SetReader(Reader):
+    """The bundle that the files of `found` are; `name` is what messages call all of them together."""
+
+    def __init__(self, found: Found, *, name: str) -> None:
+        self._found, self._name = found, name
+        self._shelf: Shelf | None = None
+        self._rows: Rows | None = None
+        self._places: dict[str, int] = {}
+
+    def read_signed_index(self) -> SignedIndex:
+        """Return what one of the files has before its payload."""
+        return self._found.signed
+
+    @property
+    def shelf(self) -> Shelf:
+        """The files, laid out; valid after `begin`."""
+        if self._shelf is None:
+            raise RuntimeError("begin() comes first")
+        return self._shelf
+
+    def begin(self, index: Index) -> None:
+        """Lay the files out as the index asks for, and check that enough of them are there."""
+        self._shelf = Shelf(index, adopt(index, self._found))
+        self._rows = Rows(self._shelf)
+        self._places = {member.path: place for place, member in enumerate(index.members)}
+        check_enough(self._shelf, name=self._name)
+
+    def stored_size(self, index: Index) -> int:  # noqa: ARG002  # a stream needs it
+        """Return the bytes of all files of the bundle that are there."""
+        return sum(one.size for one in self._found.files)
+
+    def blocks(self, member: Member, *, block_size: int) -> Iterator[bytes]:  # noqa: ARG002  # as above
+        """Yield the stored bytes of a member, block by block, from the files or from their rows."""
+        first = self.shelf.blocks.first_of(self._places[member.path])
+        for block in range(first, first + len(member.blocks)):
+            data = self._rows.get(block) if self._rows else None
+            if data is None:
+                raise DamagedFault(
+                    f"{self._name}: {self.shelf.blocks.describe(block)} is in none of the files as it was "
+                    f"signed, and too little of its row is left to recover it",
+                    hint=SEND_AGAIN,
+                )
+            yield data
+
+    def skip(self, member: Member, *, block_size: int) -> None:
+        """Do nothing: blocks are read where they are asked for."""
+
+    def expect_end(self) -> None:
+        """Do nothing: each block was found by its place."""
+
+    def check_strictly(self) -> None:
+        """Raise `IncompleteFault` or `DamagedFault` where parity had to help; after `check_rest`."""
+        hint = "copy the files named above once more, or write good ones: uv-bundler repair"
+        if absent := absent_lines(self.shelf):
+            raise IncompleteFault(f"{self._name}: {absent[0]}", hint=hint)
+        if self.shelf.harm:
+            raise DamagedFault(
+                f"{self._name}: {counted(len(self.shelf.harm), 'file')} damaged, expected none", hint=hint
+            )
+
+    def told(self) -> list[str]:
+        """Return a line for each file with something wrong in it, and one for what was recovered."""
+        if self._shelf is None:
+            return []
+        lines = [f"{self._name}: {line}" for line in absent_lines(self._shelf)]
+        for path, harm in self._shelf.harm.items():
+            more = f", and {counted(harm.count - 1, 'place')} more" if harm.count > 1 else ""
+            lines.append(f"{path}: {harm.first}{more}")
+        if self._rows and self._rows.recovered:
+            lines.append(f"{self._name}: {counted(self._rows.recovered, 'block')} recovered from parity")
+        return lines
+
+    def check_rest(self, progress: Progress) -> None:
+        """Read what the payload did not need: parity, further copies, fronts and ends; note what is wrong."""
+        shelf = self.shelf
+        progress.stage("verify parity and copies", None)
+        for layout in shelf.layouts:
+            for volume in range(layout.cut.parity_volumes):
+                if shelf.copies(layout.cut, PARITY, volume):
+                    for group, row, column in layout.parity_cells(volume):
+                        shelf.parity(layout.cut, group, row, column)
+                        progress.advance(layout.row_size(group, row))
+        for block in range(len(shelf.blocks)):
+            shelf.read_copies(block, progress)
+        for one in shelf.files:
+            self._check_ends(one)
+
+    def close(self) -> None:
+        """Close the files."""
+        if self._shelf:
+            self._shelf.close()
+
+    def _check_ends(self, one: Seen) -> None:
+        shelf = self.shelf
+        if one.fault or not one.intact:
+            shelf.note(
+                one, f"its front is damaged: {one.fault or 'the index is not the one that was signed'}"
+            )
+        elif one.front != self._found.front:
+            shelf.note(one, "its signatures or trust documents are not those of the other files")
+        elif one.head:
+            text = one.head.to_bytes(shelf.index)
+            expected = ustar.header(VOLUME_NAME, len(text)) + text + ustar.padding(len(text))
+            if shelf.bytes_before(one, len(expected)) != expected:
+                shelf.note(one, f"{VOLUME_NAME} is damaged")
+        if shelf.tail(one) != ustar.END:
+            shelf.note(
+                one, f"expected the end at byte {shelf.expected_size(one)}, found {counted(one.size, 'byte')}"
+            )

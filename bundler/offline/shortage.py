@@ -1,0 +1,124 @@
+"""What a set lacks, told by which files are there and how long they are, before any block is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bundler.core import ustar
+from bundler.core.text import counted, size
+from bundler.core.volumehead import DATA, PARITY, Head, volume_name
+from bundler.errors import IncompleteFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bundler.core.cut import Layout
+    from bundler.offline.shelf import Shelf
+
+SEND_AGAIN = "what has to be sent once more is said by `uv-bundler missing FOLDER...`"
+_NAMED = 12  # numbers in one message
+
+
+def check_enough(shelf: Shelf, *, name: str) -> None:
+    """Raise `IncompleteFault` where the files, if all that they hold is right, do not make the bundle."""
+    absent = [block for block in range(len(shelf.blocks)) if not shelf.has(block)]
+    if not absent:
+        return
+    layouts = shelf.layouts
+    for layout in layouts:
+        absent = [block for block in absent if not _recoverable(shelf, layout, block)]
+    if absent:
+        raise IncompleteFault(
+            f"{name}: {_missing(shelf, layouts)}" if layouts else f"{name}: {_short(shelf)}",
+            hint=f"name all folders and files that there are; {SEND_AGAIN}",
+        )
+
+
+def _recoverable(shelf: Shelf, layout: Layout, block: int) -> bool:
+    if not layout.cut.parity:
+        return False
+    place = layout.place(block)
+    blocks = layout.row_blocks(place.group, place.row)
+    return sum(not shelf.has(one) for one in blocks.values()) <= parity_present(
+        shelf, layout, place.group, place.row
+    )
+
+
+def parity_present(shelf: Shelf, layout: Layout, group: int, row: int) -> int:
+    """Return how many parity cells of a row the files are long enough for."""
+    cut = layout.cut
+    if cut.whole:
+        return sum(shelf.has_parity(cut, 0, row * cut.parity + column) for column in range(cut.parity))
+    return sum(shelf.has_parity(cut, column * cut.groups + group, row) for column in range(cut.parity))
+
+
+def missing_volumes(shelf: Shelf, layout: Layout, kind: str) -> list[int]:
+    """Return the numbers, from 1, of the volumes of that kind that no file is."""
+    cut = layout.cut
+    total = cut.data_volumes if kind == DATA else cut.parity_volumes
+    return [one + 1 for one in range(total) if not shelf.copies(cut, kind, one)]
+
+
+def numbers(found: Iterable[int]) -> str:
+    """Write numbers as people read them out: `7, 19, 31-33`; many of them are cut short."""
+    spans: list[list[int]] = []
+    for one in found:
+        if spans and one == spans[-1][1] + 1:
+            spans[-1][1] = one
+        else:
+            spans.append([one, one])
+    shown = [str(low) if low == high else f"{low}-{high}" for low, high in spans]
+    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
+    return ", ".join(shown[:_NAMED]) + more
+
+
+def stored_bytes(layout: Layout, volume: int) -> int:
+    """Return the bytes that the cells of a data volume, from 0, take in its file."""
+    return sum(ustar.stored_size(layout.blocks.size(block)) for block in layout.volume_blocks(volume))
+
+
+def absent_lines(shelf: Shelf) -> list[str]:
+    """Return a line for the volumes of each set that no file is."""
+    lines = []
+    for layout in shelf.layouts:
+        for kind, what in ((DATA, "volume"), (PARITY, "parity volume")):
+            if absent := missing_volumes(shelf, layout, kind):
+                cut = layout.cut
+                total = cut.data_volumes if kind == DATA else cut.parity_volumes
+                verb = "is" if len(absent) == 1 else "are"
+                lines.append(f"{len(absent)} of {counted(total, what)} {verb} missing: {numbers(absent)}")
+    return lines
+
+
+def _missing(shelf: Shelf, layouts: Iterable[Layout]) -> str:
+    """Say what the most complete set lacks."""
+    layout = min(layouts, key=lambda one: len(missing_volumes(shelf, one, DATA)))
+    cut = layout.cut
+    data, parity = (missing_volumes(shelf, layout, kind) for kind in (DATA, PARITY))
+    if cut.whole:
+        return _short(shelf)
+    said = []
+    if data:
+        first = volume_name(
+            f"{shelf.index.name}-{shelf.index.serial}",
+            Head(kind=DATA, number=data[0], cut=cut, index="0" * 64),
+        )
+        total = sum(stored_bytes(layout, one - 1) for one in data)
+        verb = "is" if len(data) == 1 else "are"
+        said.append(
+            f"{len(data)} of {counted(cut.volumes, 'volume')} {verb} missing: {numbers(data)} "
+            f"({size(total)}; the first is {first})"
+        )
+    if short := [one for one in shelf.files if one.size < shelf.expected_size(one)]:
+        said.append(f"{', '.join(str(one.path) for one in short[:_NAMED])} cut off")
+    if cut.parity:
+        there = cut.parity_volumes - len(parity)
+        said.append(f"{there} of {counted(cut.parity_volumes, 'parity volume')} there, which is too little")
+    return "; ".join(said)
+
+
+def _short(shelf: Shelf) -> str:
+    whole = [one for one in shelf.files if one.head is None]
+    if not whole:
+        return "the bundle's own file is missing, expected it beside its parity"
+    return f"{whole[0].path} is cut off: {whole[0].size} bytes, expected {shelf.expected_size(whole[0])}"
