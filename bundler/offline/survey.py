@@ -124,9 +124,12 @@ def _begins_as_bundle(path: Path) -> bool:
         return False  # it is not called as one of ours: what it is does not matter
 
 
-def look(path: Path) -> Seen:
-    """Look at one file; what is no part of any bundle comes back with its `fault`. Raises `HostFault`."""
-    with open_regular(path) as stream:
+def look(path: Path, *, follow: bool = True) -> Seen:
+    """Look at one file; what is no part of any bundle comes back with its `fault`. Raises `HostFault`.
+
+    Without `follow` a symbolic link is refused.
+    """
+    with open_regular(path, follow=follow) as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(0)
         try:
@@ -173,9 +176,11 @@ def read_front(stream: BinaryIO, *, name: str) -> tuple[SignedIndex, BundleReade
     return reader.read_front(), reader
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path, *, follow: bool = True) -> BinaryIO:
     """Open a regular file for reading, unbuffered; never waits for a FIFO. Raises `HostFault`."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if not follow:
+        flags |= getattr(os, "O_NOFOLLOW", 0)
     with host_faults(path):
         handle = os.open(path, flags)
         stream = os.fdopen(handle, "rb", buffering=0)
