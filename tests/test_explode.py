@@ -22,6 +22,8 @@ from bundles import (
     small_content,
     tree,
 )
+from quarters import Notes, Series, edited, python
+from quarters import archive as python_archive
 from recompressed import delta_box, full_box
 
 from bundler.core.progress import Silent
@@ -58,14 +60,6 @@ BUNDLES = {
 }
 
 
-class Notes(Silent):
-    def __init__(self):
-        self.lines = []
-
-    def note(self, line):
-        self.lines.append(line)
-
-
 def exploded(data, folder, progress=None):
     return explode(io.BytesIO(data), folder, name="q4.uvb", trust=PACKER.trust, progress=progress or Silent())
 
@@ -97,6 +91,24 @@ def test_the_folder_is_the_same_bundle_byte_for_byte(kind, tmp_path):
     exploded(BUNDLES[kind], tmp_path / "open")
     assert joined(tmp_path / "open") == BUNDLES[kind]
     assert [one.name for one in tmp_path.iterdir()] == ["open"]
+
+
+def test_what_pack_makes_comes_back_byte_for_byte(tmp_path):
+    """Carried as it is, recompressed, and as a delta whose archives need the base."""
+    series = Series(tmp_path)
+    files = python()
+    old = python_archive(files)
+    new = python_archive({name: edited(data) if data else data for name, data in files.items()}, "3.13.6")
+    plain = series.pack(old, serial=2, level=None)
+    full = series.pack(old, serial=3)
+    delta = series.pack(new, serial=4, since=[full], uv=b"vu" * 900)
+    for bundle, archives_of in ((plain, "payload"), (full, "plain"), (delta, None)):
+        folder = tmp_path / bundle.stem
+        made = exploded(bundle.read_bytes(), folder)
+        assert joined(folder) == bundle.read_bytes()
+        assert {path.relative_to(folder).parts[0] for path in folder.rglob("*.gz")} == {archives_of} - {None}
+        assert [one.role for one in made.left_out].count("archive") == (archives_of is None)
+        assert verify(folder) == []
 
 
 @pytest.mark.parametrize("kind", BUNDLES)

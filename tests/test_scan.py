@@ -14,8 +14,8 @@ import time
 import pytest
 from bundles import PACKER, archive, make_bundle, request, small_content, tree, unpack_bytes
 from cli import bundler, check_refusal, command, environment
+from quarters import Notes
 
-from bundler.core.progress import Silent
 from bundler.errors import PolicyFault, UsageFault
 from bundler.offline.scan import ScanCommand
 from bundler.offline.unpack import unpack
@@ -25,14 +25,6 @@ LATER = make_bundle(
     serial=8, archives=[archive(small_content()), archive(small_content(1), version=(3, 12, 1))]
 )
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX: signals, sessions, modes")
-
-
-class Notes(Silent):
-    def __init__(self):
-        self.lines = []
-
-    def note(self, line):
-        self.lines.append(line)
 
 
 def scanner(folder, body):
