@@ -101,13 +101,14 @@ class Planner:
     def fill(self, kept: Mapping[Source, Digest]) -> Load:
         """Decide what is written beside what is there; raises `HostFault` where nothing fits."""
         medium, writing, full = self._medium, list[Source](), False
-        room = medium.free - _MARGIN
+        room = None if medium.free is None else medium.free - _MARGIN
         inodes = None if medium.inodes is None else medium.inodes - _SPARE_INODES
         for one in self.turn:
             if one in kept or full:
                 continue
-            room -= medium.room_of(one.size)
-            full = room < 0 or (inodes is not None and len(writing) >= inodes)
+            if room is not None:
+                room -= medium.room_of(one.size)
+            full = (room is not None and room < 0) or (inodes is not None and len(writing) >= inodes)
             if not full:
                 writing.append(one)
         left = tuple(one for one in self.turn if one not in kept and one not in writing)
@@ -124,7 +125,7 @@ class Planner:
                 hint="remove files that are not needed there (`df -i`), or use another drive",
             )
         raise HostFault(
-            f"{medium.folder}: {show_size(medium.free)} free, expected "
+            f"{medium.folder}: {show_size(medium.free or 0)} free, expected "
             f"{show_size(medium.room_of(first.size) + _MARGIN)} for {first.name} and the lists beside it",
             hint="make room there or use a larger drive, or cut it into smaller volumes: "
             f"uv-bundler split {first.path} -o FOLDER --volume-size SIZE",

@@ -33,7 +33,7 @@ class Medium:
     folder: Path
     mount: Mount
     largest: Largest
-    free: int
+    free: int | None
     inodes: int | None
     unit: int
     folds_case: bool
@@ -127,11 +127,12 @@ def _probe(folder: Path) -> bool:
     return folds
 
 
-def _room(folder: Path) -> tuple[int, int | None, int]:
-    """Return free bytes, free inodes where the file system counts any, and the unit of room in bytes."""
+def _room(folder: Path) -> tuple[int | None, int | None, int]:
+    """Return free bytes and inodes, where the file system counts any, and the unit of room in bytes."""
     with host_faults(folder):
         if not hasattr(os, "statvfs"):
             return shutil.disk_usage(folder).free, None, 1 << 16  # the largest cluster of common formats
         found = os.statvfs(folder)
+    free = found.f_bavail * found.f_frsize if found.f_blocks else None  # fusefat 0.1a says nothing
     inodes = found.f_favail if found.f_files else None
-    return found.f_bavail * found.f_frsize, inodes, max(found.f_frsize, _LEAST_UNIT)
+    return free, inodes, max(found.f_frsize, _LEAST_UNIT)

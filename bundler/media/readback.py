@@ -112,8 +112,7 @@ def _look(path: Path, expected: Expected, progress: Progress) -> tuple[str, bool
         return f"cannot be read: {error.strerror or error}", True
     if size != expected.size:
         return f"has {size} bytes, expected {expected.size}", gone
-    found = Digest(state.hexdigest())
-    return ("" if found == expected.digest else f"sha256 is {found}, expected {expected.digest}"), gone
+    return ("" if Digest(state.hexdigest()) == expected.digest else "its sha256 is another one"), gone
 
 
 def _forget(path: Path, *, ask: bool) -> bool:

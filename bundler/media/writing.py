@@ -194,14 +194,14 @@ def _judge(medium: Medium, back: ReadBack, *, earlier: set[str]) -> None:
     first = bad[0]
     if all(one.file.name in earlier for one in bad):
         raise DamagedFault(
-            f"{medium.folder}: {_names(bad)} of an earlier run: not as its {SUMS_NAME} says: {first.wrong}",
+            f"{medium.folder}: {_names(bad)} of an earlier run, expected to be as {SUMS_NAME} says: {first.wrong}",
             hint="if it was changed on purpose, or is not needed, remove it there and run the command again; "
             "if not, test the drive with `f3probe`",
         )
     total = sum(one.file.size for one in back.outcomes)
     raise DamagedFault(
         f"{medium.folder}: the medium says it took {total} bytes but gives others back, in "
-        f"{len(bad)} of {counted(len(back.outcomes), 'file')}: {_names(bad)}: {first.wrong}",
+        f"{len(bad)} of {counted(len(back.outcomes), 'file')}: {_names(bad)} ({first.wrong})",
         hint="probably a fake-capacity stick, or a broken one: test it with `f3probe`, and write another one",
     )
 
