@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bundler.core import ustar
 from bundler.core.text import counted
-from bundler.core.volumehead import PARITY, VOLUME_NAME
+from bundler.core.volumehead import PARITY
 from bundler.errors import DamagedFault, IncompleteFault
 from bundler.offline.adopting import adopt
+from bundler.offline.ends import check_ends
 from bundler.offline.reader import Reader
 from bundler.offline.recovery import Rows
 from bundler.offline.shelf import Shelf
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from bundler.core.progress import Progress
     from bundler.offline.choosing import Found
     from bundler.offline.reader import SignedIndex
-    from bundler.offline.survey import Seen
 
 
 class SetReader(Reader):
@@ -89,6 +88,10 @@ class SetReader(Reader):
         if self._shelf is None:
             return []
         lines = [f"{self._name}: {line}" for line in absent_lines(self._shelf)]
+        used = {one.path for one in self._shelf.files}
+        for one in self._found.doubtful:
+            if one.path not in used and one.fault:
+                lines.append(f"{one.path}: is no part of this bundle: {one.fault}")
         for path, harm in self._shelf.harm.items():
             more = f", and {counted(harm.count - 1, 'place')} more" if harm.count > 1 else ""
             lines.append(f"{path}: {harm.first}{more}")
@@ -109,27 +112,9 @@ class SetReader(Reader):
         for block in range(len(shelf.blocks)):
             shelf.read_copies(block, progress)
         for one in shelf.files:
-            self._check_ends(one)
+            check_ends(shelf, one, front=self._found.front)
 
     def close(self) -> None:
         """Close the files."""
         if self._shelf:
             self._shelf.close()
-
-    def _check_ends(self, one: Seen) -> None:
-        shelf = self.shelf
-        if one.fault or not one.intact:
-            shelf.note(
-                one, f"its front is damaged: {one.fault or 'the index is not the one that was signed'}"
-            )
-        elif one.front != self._found.front:
-            shelf.note(one, "its signatures or trust documents are not those of the other files")
-        elif one.head:
-            text = one.head.to_bytes(shelf.index)
-            expected = ustar.header(VOLUME_NAME, len(text)) + text + ustar.padding(len(text))
-            if shelf.bytes_before(one, len(expected)) != expected:
-                shelf.note(one, f"{VOLUME_NAME} is damaged")
-        if shelf.tail(one) != ustar.END:
-            shelf.note(
-                one, f"expected the end at byte {shelf.expected_size(one)}, found {counted(one.size, 'byte')}"
-            )
