@@ -164,24 +164,45 @@ def test_a_bundle_whose_medium_shows_names_in_capitals_is_found(desk):
     assert desk.unpack(bundle=desk.folder).code == 0
 
 
-@pytest.mark.parametrize("command", ["unpack", "verify", "inspect", "sign"])
-def test_a_folder_with_no_bundle_or_with_two_is_refused(desk, command):
-    more = ("--key", desk.trust) if command == "sign" else ()
-    desk.bundle.rename(desk.folder / "a.uvb")
-    (desk.folder / "b.uvb").write_bytes(b"")
-    check_refusal(
-        bundler(command, desk.folder, *more),
-        2,
-        "expected one .uvb file in this folder, found 2",
-        "a.uvb, b.uvb",
-    )
+@pytest.mark.parametrize("command", ["unpack", "verify", "inspect"])
+def test_a_folder_without_a_bundle_is_refused(desk, command):
     (desk.folder / "empty").mkdir()
-    check_refusal(bundler(command, desk.folder / "empty", *more), 2, "found none", "name the bundle itself")
+    more = () if command == "inspect" else ("--trust", desk.trust)
+    done = bundler(command, desk.folder / "empty", *more)
+    check_refusal(done, 2, "empty: expected a bundle's files in this folder, found none", "is mounted")
 
 
-def test_several_bundles_are_refused(used):
-    done = used.unpack(used.bundle)
-    check_refusal(done, 2, "expected one bundle, found 2", "does not read volumes")
+@pytest.mark.parametrize("command", ["unpack", "verify"])
+def test_of_two_bundles_in_a_folder_the_newer_one_is_meant_and_the_other_named(desk, command):
+    desk.bundle.rename(desk.folder / "a.uvb")
+    (desk.folder / "b.uvb").write_bytes(make_bundle(serial=8))
+    words = ("--prefix", desk.prefix) if command == "unpack" else ()
+    done = bundler(command, desk.folder, "--trust", desk.trust, *words)
+    assert done.code == 0, done.stderr
+    assert "a.uvb: stale: serial 7, the newest here is 8" in done.stderr
+    assert "(serial 8)" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["unpack", "verify", "inspect"])
+def test_two_bundles_of_two_names_in_a_folder_are_refused(desk, command):
+    desk.bundle.rename(desk.folder / "a.uvb")
+    (desk.folder / "b.uvb").write_bytes(make_bundle(name="plant-8"))
+    more = () if command == "inspect" else ("--trust", desk.trust)
+    done = bundler(command, desk.folder, *more)
+    check_refusal(done, 2, "expected files of one bundle, found", "name the files of one of them")
+
+
+def test_a_file_beside_the_bundle_that_is_none_is_named(desk):
+    (desk.folder / "b.uvb").write_bytes(b"nothing")
+    done = desk.unpack(bundle=desk.folder)
+    assert done.code == 0, done.stderr
+    assert "b.uvb: is no part of this bundle: ends at byte 7" in done.stderr
+
+
+def test_signing_a_folder_with_two_bundles_is_refused(desk):
+    (desk.folder / "b.uvb").write_bytes(b"")
+    done = bundler("sign", desk.folder, "--key", desk.trust)
+    check_refusal(done, 2, "expected one .uvb file in this folder, found 2", "b.uvb")
 
 
 @pytest.mark.parametrize("command", ["unpack", "verify", "inspect", "rehearse"])

@@ -113,7 +113,7 @@ def test_a_folder_with_nothing_but_an_index_stands_for_it_as_on_a_host(site):
     empty = site.folder / "empty"
     empty.mkdir()
     done = site.quarter("q4", "3.13.5", words=("--since", empty), **Q4)
-    check_refusal(done, 2, "empty: expected one .uvb file in this folder, found none")
+    check_refusal(done, 2, "empty: expected a bundle's files in this folder, found none")
 
 
 def test_a_dry_run_says_what_is_unchanged_and_what_is_encoded_against_what(site):

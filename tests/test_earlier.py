@@ -87,7 +87,7 @@ def test_what_is_not_older_is_refused(bundle, serial):
 def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path):
     with pytest.raises(UsageFault, match=r"none\.uvb: no such file, expected an earlier bundle"):
         read(tmp_path / "none.uvb")
-    with pytest.raises(UsageFault, match="is a folder, expected an earlier bundle or its bundle.json"):
+    with pytest.raises(UsageFault, match="expected a bundle's files in this folder, found none"):
         read(tmp_path)
 
 

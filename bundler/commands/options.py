@@ -36,7 +36,7 @@ Bundle = Annotated[
 Bundles = Annotated[
     list[Path],
     typer.Argument(
-        metavar="BUNDLE...",
+        metavar="BUNDLE",
         readable=False,
         help="A .uvb file, volumes in any order, folders that hold them, or - for stdin.",
     ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.core.durable import host_faults
-from bundler.errors import UsageFault
+from bundler.errors import BundlerError, UsageFault
 from bundler.offline.choosing import choose
 from bundler.offline.folder import FolderReader, is_exploded
 from bundler.offline.setreader import SetReader
@@ -37,7 +37,7 @@ def opened(paths: Sequence[Path], *, judge: Judge | None = None) -> Iterator[Ope
     `judge` is asked where the files belong to several bundles. Raises `UsageFault`, `DamagedFault`,
     `SignatureFault`, `HostFault`.
     """
-    if len(paths) == 1 and not paths[0].is_dir() and (not paths[0].is_file() or look(paths[0]).head is None):
+    if len(paths) == 1 and not paths[0].is_dir() and not _is_volume(paths[0]):
         with _stream(paths[0]) as stream:
             yield Opened(source=stream, name=str(paths[0]))
         return
@@ -65,6 +65,13 @@ def opened(paths: Sequence[Path], *, judge: Judge | None = None) -> Iterator[Ope
     found = choose(seen, judge=judge, name=name)
     with contextlib.closing(SetReader(found, name=name)) as reader:
         yield Opened(source=reader, name=name, notes=(*ignored, *found.notes))
+
+
+def _is_volume(path: Path) -> bool:
+    try:
+        return path.is_file() and look(path).head is not None
+    except (BundlerError, OSError):
+        return False  # whoever reads it as a bundle says better what is wrong with it
 
 
 @contextlib.contextmanager

@@ -129,7 +129,7 @@ def look(path: Path, *, follow: bool = True) -> Seen:
 
     Without `follow` a symbolic link is refused.
     """
-    with open_regular(path, follow=follow) as stream:
+    with open_regular(path, follow=follow) as stream, host_faults(path):
         size = stream.seek(0, os.SEEK_END)
         stream.seek(0)
         try:
