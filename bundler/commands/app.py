@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bundler import __version__
-from bundler.commands import connected, either, history, host, media, offline, trusting
+from bundler.commands import connected, either, history, host, media, offline, trusting, volumes
 from bundler.commands.output import Boundary, emit
 
 app = typer.Typer(
@@ -35,7 +35,7 @@ def main(
 ) -> None:
     """Carry uv and Python to machines that never see a network.
 
-    With a network: init, keygen, lock, pack. On the way: inspect, verify, sign.
+    With a network: init, keygen, lock, pack. On the way: inspect, verify, sign, split, join.
     Without a network: trust, unpack, env, status, doctor, rollback, log.
 
     Try it: uv-bundler demo
@@ -46,6 +46,7 @@ def main(
 connected.register(app)
 media.register(app)
 either.register(app)
+volumes.register(app)
 offline.register(app)
 host.register(app)
 history.register(app)

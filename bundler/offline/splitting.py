@@ -36,11 +36,11 @@ SUMS_SUFFIX = ".SHA256SUMS"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A file of a set: its path, its size in bytes and its sha256."""
+    """A file that was written: its path, its size in bytes, and in a set its sha256."""
 
     path: Path
     size: int
-    sha256: str
+    sha256: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +126,16 @@ def write_parity(
         return _with_sums(
             files, [there, Written(path=parity.path, size=parity.size, sha256=parity.sha256)], stem
         )
+
+
+def set_paths(folder: Path, stem: str, source: Source, cut: Cut) -> list[Path]:
+    """Return the files that a set consists of, without the list of sums."""
+    data = [] if cut.whole else range(1, cut.data_volumes + 1)
+    places = [(DATA, number) for number in data]
+    places += [(PARITY, number) for number in range(1, cut.parity_volumes + 1)]
+    heads = [Head(kind=kind, number=number, cut=cut, index=source.digest) for kind, number in places]
+    whole = [folder / f"{stem}.uvb"] if cut.whole else []
+    return whole + [folder / volume_name(stem, head) for head in heads]
 
 
 def check_stem(stem: str) -> None:

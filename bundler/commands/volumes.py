@@ -1,0 +1,169 @@
+"""Commands for a bundle in several files: split and join.
+
+They say on stderr what they did; stdout has the paths of the files that were written, one a line.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bundler.commands.options import Bundles, Quiet, Verifier, load_trust_option, one_of, open_bundle
+from bundler.commands.output import say
+from bundler.commands.outputs import ParityOption, VolumeSize, emit_paths, target, warn_others, wishes
+from bundler.commands.watch import watch
+from bundler.errors import UsageFault
+
+if TYPE_CHECKING:
+    from bundler.offline.recutting import Given
+    from bundler.signing.trust import Trust
+
+_Trust = Annotated[
+    Path | None,
+    typer.Option(
+        "--trust",
+        envvar="UV_BUNDLER_TRUST",
+        readable=False,
+        help="Who must have signed it: a public key file, an allowed_signers file, or a trust store. "
+        "Default: nobody is asked, and every byte is compared with the index alone.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    for command in (split, join):
+        app.command()(command)
+
+
+def split(
+    bundle: Bundles,
+    *,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            envvar="UV_BUNDLER_OUTPUT",
+            help="A folder for the files, or FOLDER/q4.uvb to call them q4.0001-of-0040.uvb and so on.",
+        ),
+    ],
+    volume_size: VolumeSize = None,
+    parity: ParityOption = None,
+    trust: _Trust = None,
+    verifier: Verifier = "builtin",
+    quiet: Quiet = False,
+) -> None:
+    """Cut a bundle into volumes, add parity, or both. Index and signatures stay as they are.
+
+    \b
+    Examples:
+      uv-bundler split q4.uvb -o out/ --volume-size fat32 --parity 10%
+      uv-bundler split q4.uvb -o q4.uvb --parity 5%
+      uv-bundler split /media/drive-a /media/drive-b -o out/ --volume-size 512M
+    """  # noqa: D301  # \b keeps the examples' lines apart in the help text
+    from bundler.offline.placing import check_output, describe
+    from bundler.offline.recutting import begin
+    from bundler.offline.recutting import split as cut_anew
+    from bundler.offline.survey import list_files
+
+    size, wished = wishes(volume_size, parity)
+    if size is None and not wished:
+        raise UsageFault(
+            "split: nothing to do, expected --volume-size, --parity or both",
+            hint="for sticks: --volume-size fat32 --parity 10%",
+        )
+    place = target(output, several=True)
+    check_output(place)
+    rules = _rules(trust, verifier)
+    inputs = [] if _is_stdin(bundle) else list(list_files(bundle))
+    with open_bundle(bundle, trust=rules, verifier=verifier) as opened, watch(quiet=quiet) as progress:
+        given = begin(opened.source, name=opened.name, trust=rules, verifier=verifier)
+        written, cut = cut_anew(given, place, size=size, parity=wished, inputs=inputs, progress=progress)
+    if not quiet:
+        _tell(given, name=opened.name)
+        say(f"{written[0].path.parent}: {describe(cut, written)}")
+    warn_others(written)
+    emit_paths(written)
+
+
+def join(
+    bundle: Bundles,
+    *,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            envvar="UV_BUNDLER_OUTPUT",
+            help="The bundle to write, a folder for it, or - for stdout.",
+        ),
+    ],
+    trust: _Trust = None,
+    verifier: Verifier = "builtin",
+    quiet: Quiet = False,
+) -> None:
+    """Make one file of volumes, for people who want one: every command reads volumes as they are.
+
+    \b
+    Examples:
+      uv-bundler join /media/usb -o q4.uvb --trust packer.pub
+      uv-bundler join /media/drive-a /media/drive-b -o - > q4.uvb
+    """  # noqa: D301  # \b keeps the examples' lines apart in the help text
+    from bundler.core.durable import host_faults
+    from bundler.core.text import size
+    from bundler.offline.placing import Target, check_output, write_files, write_joined
+    from bundler.offline.recutting import begin
+
+    place = target(output)
+    check_output(place)
+    rules = _rules(trust, verifier)
+    with open_bundle(bundle, trust=rules, verifier=verifier) as opened, watch(quiet=quiet) as progress:
+        given = begin(opened.source, name=opened.name, trust=rules, verifier=verifier)
+        source = given.source
+        if output == "-":
+            with host_faults(Path("stdout")):
+                out = sys.stdout.buffer
+                count = write_joined(out.write, source=source, blocks=given.blocks(), progress=progress)
+                out.flush()
+            written = []
+        else:
+            written = list(
+                write_files(
+                    Target.of(place, source.index),
+                    source=source,
+                    cut=None,
+                    blocks=given.blocks(),
+                    progress=progress,
+                )
+            )
+            count = written[0].size
+    if not quiet:
+        _tell(given, name=opened.name)
+        say(f"{written[0].path if written else 'stdout'}: one file of {size(count)}")
+    emit_paths(written)
+
+
+def _rules(trust: Path | None, verifier: str) -> Trust | None:
+    from bundler.signing.trust import VERIFIERS
+
+    one_of("--verifier", verifier, known=VERIFIERS)
+    return load_trust_option(trust) if trust else None
+
+
+def _is_stdin(bundle: list[Path]) -> bool:
+    return [str(one) for one in bundle] == ["-"]
+
+
+def _tell(given: Given, *, name: str) -> None:
+    """Say what is known of the bundle now."""
+    title = given.source.index.title
+    if given.verified:
+        for signer in given.verified.signers:
+            say(f"signed by {signer}")
+        say(f"{name}: {title}: every byte is as signed")
+    else:
+        say(f"{name}: {title}: every byte is as its index says; nobody was asked who signed that (--trust)")
