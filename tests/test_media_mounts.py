@@ -26,6 +26,8 @@ TABLE = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,discard
 a line of another form
 37 22 8:81 / /over/under rw - ext4 /dev/sdg1 rw
 38 22 8:97 / /over rw - ext4 /dev/sdh1 rw
+39 22 8:113 / /twice rw - ext4 /dev/sdi1 rw
+40 39 8:113 / /twice ro - ext4 /dev/sdi1 rw
 """
 
 
@@ -55,6 +57,7 @@ def test_the_mount_of_a_path_is_found(path, device, kind, source):
 def test_read_only_is_so_for_the_mount_or_for_the_whole_file_system():
     assert at("/media/usb/inner", major=8, minor=33).read_only
     assert at("/mnt", major=8, minor=49).read_only
+    assert at("/twice", major=8, minor=113).read_only  # the last one there hides the others
     assert not at("/media/usb", major=8, minor=17).read_only
 
 

@@ -106,14 +106,20 @@ def test_a_source_that_changes_while_it_is_copied_is_refused(bundle, usb, more, 
     assert os.listdir(usb) == []
 
 
-def test_a_link_that_waits_under_the_temporary_name_is_not_followed(bundle, usb, tmp_path):
-    victim = tmp_path / "victim"
+@pytest.mark.parametrize("late", [False, True], ids=["before", "at that moment"])
+def test_a_link_that_waits_under_the_temporary_name_is_not_followed(usb, tmp_path, monkeypatch, late):
+    target, victim = usb / "x.uvb", tmp_path / "victim"
     victim.write_bytes(b"keep")
-    temporary_path(usb / bundle.name).symlink_to(victim)
-    write([bundle], usb)
+    temporary_path(target).symlink_to(victim)
+    if late:  # put there again, right after it was removed
+        with monkeypatch.context() as patch, pytest.raises(HostFault, match=f"^{target}: File exists$"):
+            patch.setattr(Path, "unlink", lambda *_, **__: None)
+            put_bytes(b"content", target)
+        assert not target.exists()
+    else:
+        put_bytes(b"content", target)
+        assert (target.read_bytes(), target.is_symlink()) == (b"content", False)
     assert victim.read_bytes() == b"keep"
-    assert (usb / bundle.name).read_bytes() == bundle.read_bytes()
-    assert not (usb / bundle.name).is_symlink()
 
 
 def test_a_file_system_that_syncs_no_folders_is_not_called_durable(bundle, usb, monkeypatch):
