@@ -1,0 +1,169 @@
+"""`collect`: the files of one bundle, brought from several drives to one folder (FORMAT.md §17).
+
+Nothing is written before the signature of the bundle's front holds; what is brought counts piece by piece.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bundler.core.durable import host_faults, make_folder, try_lock
+from bundler.core.volumehead import stem_in_name
+from bundler.errors import IncompleteFault, LockedFault, UsageFault
+from bundler.offline.adopting import adopt
+from bundler.offline.bringing import Carrier
+from bundler.offline.choosing import Found, choose
+from bundler.offline.collectlists import drives_of, gather_lists
+from bundler.offline.collectnotes import STATE_FOLDER, Notes
+from bundler.offline.front import as_members, files_of
+from bundler.offline.reader import VerifiedIndex, verify_index
+from bundler.offline.splitting import Source
+from bundler.offline.stock import Stock
+from bundler.offline.survey import list_files, look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from bundler.core.index import Index
+    from bundler.core.progress import Progress
+    from bundler.offline.reader import SignedIndex
+    from bundler.offline.survey import Seen
+    from bundler.signing.trust import Trust
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What a folder has after a run, the bytes that were written, and lines about what is wrong on drives."""
+
+    verified: VerifiedIndex
+    stock: Stock
+    written: int
+    notes: tuple[str, ...]
+
+
+def collect(
+    drives: Sequence[Path],
+    folder: Path,
+    *,
+    trust: Trust,
+    progress: Progress,
+    verifier: str = "builtin",
+    recheck: bool = False,
+) -> Collected:
+    """Bring to `folder` what it lacks of its bundle and `drives` have; without drives only say what it lacks.
+
+    The bundle is the one that was begun there, or the newest on the drives that `trust` accepts. With
+    `recheck` all of the folder is read again. Raises `IncompleteFault` where there is nothing of a bundle,
+    `SignatureFault`, `HostFault`, `LockedFault`, `UsageFault`.
+    """
+    if any(one.resolve() == folder.resolve() for one in drives):
+        raise UsageFault(
+            f"{folder}: is the drive and the folder to collect in as well, expected two places",
+            hint="name another folder with --into",
+        )
+    judge, notes = _Judge(trust, verifier), Notes.read(folder)
+    here = [look(one) for one in list_files([folder])] if folder.is_dir() else []
+    there = [look(one) for one in list_files(drives)]
+    empty = [f"{', '.join(map(str, drives))}: has no file of a bundle"] if drives and not there else []
+    found, told = _choose(here, there, begun=notes.index, judge=judge, folder=folder)
+    make_folder(folder)
+    with _alone(folder):
+        notes = Notes.read(folder)  # as the run before has left them
+        if notes.index != found.signed.digest or recheck:
+            notes = Notes(folder, found.signed.digest)
+        verified, mine = judge.accepted(found.signed), {one.path for one in here}
+        files = adopt(verified.index, found)
+        source = Source(
+            front=b"".join(as_members(files_of(found.signed))),
+            index=verified.index,
+            digest=found.signed.digest,
+        )
+        carrier = Carrier(
+            source,
+            notes,
+            here=[one for one in files if one.path in mine],
+            there=[one for one in files if one.path not in mine],
+            progress=progress,
+        )
+        with contextlib.closing(carrier):
+            items, extra = carrier.bring()
+            told += [*empty, *carrier.harm()]
+        packing = gather_lists(
+            folder,
+            carrier.stem,
+            places=dict.fromkeys(one if one.is_dir() else one.parent for one in drives),
+            stems={carrier.stem, *(stem_in_name(one.path.name) for one in files if one.path not in mine)},
+        )
+    stock = Stock(
+        layout=carrier.layout, items=items, extra=extra, drives=drives_of(packing, carrier.layout.cut)
+    )
+    return Collected(verified=verified, stock=stock, written=carrier.written, notes=tuple(told))
+
+
+class _Judge:
+    """Says whom an index was signed by, and remembers it."""
+
+    def __init__(self, trust: Trust, verifier: str) -> None:
+        self._trust, self._verifier = trust, verifier
+        self._accepted: dict[str, VerifiedIndex] = {}
+
+    def __call__(self, signed: SignedIndex, name: str) -> Index:
+        verified = verify_index(signed, trust=self._trust, name=name, verifier=self._verifier)
+        self._accepted[signed.digest] = verified
+        return verified.index
+
+    def accepted(self, signed: SignedIndex) -> VerifiedIndex:
+        return self._accepted[signed.digest]
+
+
+def _choose(
+    here: list[Seen], there: list[Seen], *, begun: str, judge: _Judge, folder: Path
+) -> tuple[Found, list[str]]:
+    """Return the bundle with all of its files, the drives' first, and lines about the drives' other files."""
+    known = {one.index for one in here}
+    notes: tuple[str, ...] = ()
+    if begun in known or (not any(known) and any(one.index == begun for one in there)):
+        digest = begun
+    elif any(known):
+        digest = choose(here, judge=judge, name=str(folder)).signed.digest
+    elif there:
+        found = choose(there, judge=judge, name="the drives")
+        digest, notes = found.signed.digest, found.notes
+    else:
+        raise IncompleteFault(
+            f"{folder}: nothing of a bundle is here or on a drive that was named",
+            hint=f"plug in a drive and name its folder: uv-bundler collect /media/usb --into {folder}",
+        )
+    others = list(notes)
+    others += [
+        f"{one.path}: is {one.title} of another bundle than the one that {folder} has, and is left there"
+        for one in there
+        if one.index not in (digest, None) and not notes
+    ]
+    others += [f"{one.path}: {one.fault}" for one in there if one.fault]
+    ours = [one for one in (*there, *here) if one.index in (digest, None)]
+    return choose(ours, judge=judge, name=str(folder)), others
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second run from the same folder, where the file system has locks."""
+    place = folder / STATE_FOLDER
+    with host_faults(place):
+        place.mkdir(exist_ok=True)
+        handle = os.open(place / "lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+    try:
+        mine = True
+        with contextlib.suppress(OSError):
+            mine = try_lock(handle)
+        if not mine:
+            raise LockedFault(
+                f"{folder}: another uv-bundler is collecting there", hint="wait until it has ended"
+            )
+        yield
+    finally:
+        os.close(handle)
