@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bundler import __version__
-from bundler.commands import connected, either, history, host, media, offline, trusting, volumes
+from bundler.commands import collecting, connected, either, history, host, media, offline, trusting, volumes
 from bundler.commands.output import Boundary, emit
 
 app = typer.Typer(
@@ -36,7 +36,7 @@ def main(
     """Carry uv and Python to machines that never see a network.
 
     With a network: init, keygen, lock, pack. On the way: inspect, verify, sign, split, join.
-    Without a network: trust, unpack, env, status, doctor, rollback, log.
+    Without a network: trust, collect, unpack, env, status, doctor, rollback, log.
 
     Try it: uv-bundler demo
     """
@@ -48,6 +48,7 @@ media.register(app)
 either.register(app)
 volumes.register(app)
 offline.register(app)
+collecting.register(app)
 host.register(app)
 history.register(app)
 app.add_typer(trusting.app, name="trust")
