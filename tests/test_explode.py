@@ -107,6 +107,7 @@ def test_what_pack_makes_comes_back_byte_for_byte(tmp_path):
         made = exploded(bundle.read_bytes(), folder)
         assert joined(folder) == bundle.read_bytes()
         assert {path.relative_to(folder).parts[0] for path in folder.rglob("*.gz")} == {archives_of} - {None}
+        assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()} == {0o644}
         assert [one.role for one in made.left_out].count("archive") == (archives_of is None)
         assert verify(folder) == []
 
@@ -210,6 +211,9 @@ def test_one_flipped_bit_of_any_file_is_found(folder):
         with pytest.raises(expected.get(name, DamagedFault)) as caught:
             verify(folder)
         assert name.startswith("bundle.json") or name in caught.value.message
+        assert (
+            not name.startswith("payload") or ": block 1 of 1 at byte 0: sha256 is " in caught.value.message
+        )
         (folder / name).write_bytes(before)
     assert verify(folder) == []
 
@@ -230,13 +234,24 @@ def test_any_file_that_is_missing_is_told_by_name(folder):
         (folder / name).write_bytes(before)
 
 
+def test_a_missing_member_is_told_before_any_is_read(folder):
+    reader = FolderReader(folder)
+    index = parse_named(reader.read_signed_index(), name="x")
+    reader.begin(index)
+    (folder / index.members[-1].path).unlink()
+    with pytest.raises(IncompleteFault, match="1 file of the bundle missing: payload/"):
+        reader.begin(index)
+
+
 def test_a_longer_or_shorter_file_is_found(folder):
     for name in files_below(folder):
         before = (folder / name).read_bytes()
         for after in (before + b"\n", before[:-1]):
             (folder / name).write_bytes(after)
-            with pytest.raises((DamagedFault, SignatureFault)):
+            with pytest.raises((DamagedFault, SignatureFault)) as caught:
                 verify(folder)
+            if name.endswith((".gz", ".zst")):
+                assert f"{name}: expected {len(before)} bytes, found {len(after)}" in caught.value.message
         (folder / name).write_bytes(before)
 
 
@@ -384,7 +399,7 @@ def test_too_little_room_is_told_before_anything_is_written(tmp_path, monkeypatc
 )
 @pytest.mark.parametrize("data", [STORED, FULL])
 def test_stock_tools_check_the_folder_as_the_format_says(data, tmp_path):
-    section = FORMAT.split("\n### Exploded\n", 1)[1].split("\n## ", 1)[0]
+    section = FORMAT.split("\n### Exploded\n", 1)[1].split("\n##", 1)[0]
     script = "".join(f"{line[4:]}\n" for line in section.splitlines() if line.startswith("    "))
     place = tmp_path / "open"
     exploded(data, place)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bundler.core.progress import Progress
 
 PLACE: Final = "{}"  # what stands for the folder in a command
-_LINE = 4096  # bytes of a line that are told as one
+_LINE = 1000  # bytes of a line that are told as one: less than what a line of ours is cut at
 _GRACE = 5.0  # seconds that a scanner has to end when the run is stopped
 _LAST_WORDS = 1.0  # seconds to wait for what it said, where something that it left behind holds the pipe
 _TICK = 0.05  # seconds in which a file system's clock moves on, so that a change has another time
