@@ -5,7 +5,8 @@
 K files of MIB / K mebibytes get parity of M times their size; then M of them are deleted and recovered. Prints a
 table: MB of data per second and per second of one core's time, the better of two runs in turn, and the peak memory.
 par2 runs with one thread, once with as many blocks as files (which is the fastest, and loses a whole
-block to one bad sector) and once with blocks of 1 MiB, as ours are.
+block to one bad sector) and once with blocks of 1 MiB, as ours are. It hashes what it reads, by MD5; ours does not:
+that is for the reader of volumes, whom `sha256sum` stands for.
 Set UV_BUNDLER_BENCH_DIR to a folder with room for three times as much.
 """
 
