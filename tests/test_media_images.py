@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import random
@@ -10,7 +11,7 @@ import shutil
 import subprocess
 
 import pytest
-from bundles import PACKER, make_bundle
+from bundles import PACKER, archive, make_bundle
 from cli import bundler, check_refusal, command, environment
 from sticks import (
     KINDS,
@@ -264,6 +265,30 @@ def test_small_drives_take_what_fits_and_the_list_says_which_has_what(place):
         done = bundler(*words, "--drive", "B")
         assert done.code == 0, done.stderr
         assert os.listdir(place / "usb").count(names[1]) == 1
+
+
+def test_real_volumes_on_several_drives_are_one_bundle_again(place):
+    trust, whole = place / "trust", place / "q4.uvb"
+    trust.write_text(PACKER.line + "\n")
+    whole.write_bytes(
+        make_bundle(archives=[archive(random.Random(1).randbytes(3 * MIB))], block_size=1 << 16)
+    )
+    (place / "volumes").mkdir()
+    done = bundler("split", whole, "-o", place / "volumes", "--volume-size", "1M", "--parity", "1")
+    assert done.code == 0, done.stderr
+    names = [line.rpartition("/")[2] for line in done.stdout.splitlines() if line.endswith(".uvb")]
+    assert len(names) == 5
+    drives = [place / label for label in "ABC"]
+    with contextlib.ExitStack() as plugged_in:
+        for number, drive in enumerate(drives, 1):
+            plugged_in.enter_context(memory(drive, options="size=4m"))
+            done = bundler("write-media", place / "volumes", "--to", drive)
+            assert done.code == 0, done.stderr
+            assert [line for line in done.stderr.splitlines() if "no part of a bundle" in line] == []
+            verified = bundler("verify", *drives[:number], "--trust", trust)
+            assert verified.code == (4 if number == 1 else 0), verified.stderr  # C has the parity
+        listed = (drives[-1] / "plant-7-7.drives").read_text()
+    assert listed == f"A: {names[0]} {names[1]}\nB: {names[2]} {names[3]}\nC: {names[4]}\n"
 
 
 def test_a_drive_too_small_for_the_first_file_is_refused_and_stays_empty(place):

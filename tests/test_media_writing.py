@@ -143,7 +143,9 @@ def test_it_ends_with_what_a_person_does_next(bundle, usb):
     assert lines[-4].startswith(f"{usb}: 1 file written, ")
     assert lines[-3].startswith(("read back: dropped (", "read back: cached (", "read back: device ("))
     assert lines[-2] == f"{usb}: safe to remove"
-    assert lines[-1] == f"after plugging it in again: uv-bundler verify {usb / bundle.name} --trust TRUST"
+    assert (
+        lines[-1] == f"to reach replug, plug it in again: uv-bundler verify {usb / bundle.name} --trust TRUST"
+    )
     assert (usb / "SHA256SUMS").read_text() == f"{Digest.of(bundle.read_bytes())}  {bundle.name}\n"
     assert sorted(os.listdir(usb)) == ["SHA256SUMS", bundle.name]
 

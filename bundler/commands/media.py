@@ -122,7 +122,7 @@ def _tell(written: Written, to: Path, elapsed: float) -> None:
         say(f"{to}: safe to remove")
     else:
         say(f"{to}: written; eject or unmount it before you remove it: this system does not confirm names")
-    say(f"after plugging it in again: {_proof(written, to)}")
+    say(f"to reach replug, plug it in again: {_proof(written, to)}")
 
 
 def _names(sources: tuple[Source, ...]) -> str:
