@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from bundler.core.cut import Layout
     from bundler.offline.shelf import Shelf
 
-KEPT = 48 << 20  # bytes of a row that stay in memory after it was recovered, so that they are read once
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -27,24 +25,17 @@ class Row:
 
 
 class Rows:
-    """Recovers rows of a shelf; keeps what the last one gave: the next blocks are often of the same row."""
+    """Recovers rows of a shelf; keeps what the last one gave: the next lost blocks are often of that row."""
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._kept: dict[int, bytes] = {}
-        self._complete: tuple[int, int] | None = None  # the last row of which no block is missing
         self.recovered = 0  # blocks
 
     def get(self, block: int) -> bytes | None:
         """Return the block from a file or from its row, or None where neither can give it."""
         if block in self._kept:
             return self._kept[block]
-        striped = next((one for one in self._shelf.layouts if one.cut.parity and not one.cut.whole), None)
-        if striped and self._misses(striped, block) and self._recover(striped, block):
-            # A volume is missing: the whole row is read once, here, and not once for each of its blocks.
-            kept = self._kept.get(block)
-            if kept is not None:
-                return kept
         data = self._shelf.read(block)
         if data is not None:
             return data
@@ -52,16 +43,6 @@ class Rows:
             if layout.cut.parity and self._recover(layout, block) and block in self._kept:
                 return self._kept[block]
         return None
-
-    def _misses(self, layout: Layout, block: int) -> bool:
-        """Tell whether the block's row has blocks that no file is long enough for; looks once a row."""
-        place = layout.place(block)
-        if (place.group, place.row) == self._complete:
-            return False
-        if all(map(self._shelf.has, layout.row_blocks(place.group, place.row).values())):
-            self._complete = (place.group, place.row)
-            return False
-        return True
 
     def _recover(self, layout: Layout, block: int) -> bool:
         """Recover the block's row and keep what was lost of it; False where that is too much."""
@@ -76,6 +57,7 @@ class Rows:
         # Parity is read twice, to know which is right and to use it: held, it would need as much memory.
         parity = [one for one in range(layout.cut.parity) if self._parity(row, one) is not None]
         lost = [column for column, one in row.blocks.items() if not self._shelf.has(one)]
+        lost = lost or [column for column, one in row.blocks.items() if self._shelf.read(one) is None]
         first = 0
         while lost and first + len(lost) <= len(parity):
             more = self._solve(row, lost, parity[first : first + len(lost)])
@@ -85,16 +67,6 @@ class Rows:
                 lost = sorted({*lost, *more})
             else:
                 first += 1  # this parity was made of other blocks, or by a liar: other cells may be right
-        if lost or not row.blocks:
-            return False
-        return self._recover_damaged(row, parity)
-
-    def _recover_damaged(self, row: Row, parity: Sequence[int]) -> bool:
-        """Recover a row whose blocks are all there, but some of them wrong."""
-        lost = [column for column, one in row.blocks.items() if self._shelf.read(one) is None]
-        for first in range(len(parity) - len(lost) + 1 if lost else 0):
-            if self._solve(row, lost, parity[first : first + len(lost)]) is None:
-                return True
         return False
 
     def _solve(self, row: Row, lost: Sequence[int], parity: Sequence[int]) -> list[int] | None:
@@ -104,10 +76,9 @@ class Rows:
         """
         from bundler.core.erasure import Recovery
 
+        self._kept = {}  # its memory is needed now
         recovery = Recovery(lost=lost, parity=parity, size=row.size)
         more: list[int] = []
-        kept: dict[int, bytes] = {}
-        held = 0
         for column, block in row.blocks.items():
             if column in lost:
                 continue
@@ -116,9 +87,6 @@ class Rows:
                 more.append(column)
             elif not more:
                 recovery.add_data(column, data)
-                if held + len(data) <= KEPT:
-                    held += len(data)
-                    kept[block] = data
         if more:
             return more
         for number in parity:
@@ -126,17 +94,17 @@ class Rows:
             if cell is None:
                 return []  # it was right a moment ago: the medium is changing
             recovery.add_parity(number, cell)
-        return None if self._keep(row, recovery.finish(), kept) else []
+        return None if self._keep(row, recovery.finish()) else []
 
-    def _keep(self, row: Row, found: dict[int, bytes], kept: dict[int, bytes]) -> bool:
-        """Keep what was recovered beside what was read, where all of it is what the index says."""
+    def _keep(self, row: Row, found: dict[int, bytes]) -> bool:
+        """Keep what was recovered where all of it is what the index says."""
         blocks = self._shelf.blocks
         cells = {
             row.blocks[column]: cell[: blocks.size(row.blocks[column])] for column, cell in found.items()
         }
         if any(hashlib.sha256(cell).hexdigest() != blocks.digest(one).hex for one, cell in cells.items()):
             return False
-        self._kept = kept | cells
+        self._kept = cells
         self.recovered += len(cells)
         return True
 

@@ -46,6 +46,7 @@ class Shelf:
     def __init__(self, index: Index, files: Sequence[Seen]) -> None:
         self.index, self.files, self.blocks = index, tuple(files), Blocks(index)
         self.harm: dict[Path, Harm] = {}
+        self._noted: set[int] = set()
         self._handles = Handles()
         self._wholes = [one for one in files if one.head is None]
         self._members = list(
@@ -221,9 +222,11 @@ class Shelf:
         self.note(spot.seen, f"{self.blocks.describe(block)} at byte {spot.at} is damaged")
 
     def note(self, seen: Seen, what: str) -> None:
-        """Note that something is wrong with the file."""
-        harm = self.harm.setdefault(seen.path, Harm(0, what))
-        harm.count += 1
+        """Note that something is wrong with the file, once however often it is read."""
+        if (key := hash((seen.path, what))) not in self._noted:
+            self._noted.add(key)
+            harm = self.harm.setdefault(seen.path, Harm(0, what))
+            harm.count += 1
 
     def close(self) -> None:
         """Close the files."""
