@@ -23,6 +23,8 @@ from hypothesis import strategies as st
 
 from bundler.core import decode, indexchecks, program, strictjson, ustar
 from bundler.core.fault import Fault
+from bundler.media import drives as media_drives
+from bundler.media import sums as media_sums
 from bundler.offline import auditlog, reader, tarstream, verify
 from bundler.signing import allowed_signers, publickey, schemes, trustdoc, trustwalk
 
@@ -149,6 +151,9 @@ DEFECTS = [  # a target, and a check that is taken out of the reader
     ("zstd", decode, "_check_frame", nothing),
     ("ustar", ustar, "header", lambda *_arguments: bytes(512)),
     ("metadata", strictjson, "_without_duplicates", list),
+    ("drives", media_drives, "portable_path", lambda name: name),
+    ("drive-sums", media_sums, "portable_path", lambda name: name),
+    ("drive-sums", media_sums, "check_distinct", nothing),
     ("log", auditlog.Chain, "_stump", lambda _self, _data, _stream: auditlog.Stump(line=1, size=1)),
     ("log", auditlog, "_whole", lambda line: json.loads(line) if line.startswith(b"{") else None),
 ]

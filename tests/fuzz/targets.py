@@ -9,6 +9,7 @@ from . import (
     bundlesamples,
     containers,
     documents,
+    drives,
     logs,
     mutators,
     programs,
@@ -95,6 +96,14 @@ _ALL = (
     Target(
         name="metadata", check=documents.check_rows, mutate=mutators.json_level, seeds=samples.rows,
         words=(*_JSON, b'"sha256"', b'"arch"', b'"build"', b'"variant"', b'"x86_64_v3"', b'"darwin"'),
+    ),
+    Target(
+        name="drives", check=drives.check_drives, mutate=mutators.words_level, seeds=drives.lists,
+        words=(b": ", b" ", b"\n", b"\r", b"A", b"..", b"/", b"nul.", b".uvb", b"\xe9"),
+    ),
+    Target(
+        name="drive-sums", check=drives.check_sums, mutate=mutators.words_level, seeds=drives.sums,
+        words=(b"  ", b" *", b"\n", b"\\", b"./", b"0" * 64, b"A" * 64, b"con.", b"\x7f"),
     ),
     Target(
         name="log", check=logs.check_log, mutate=logs.mutate, seeds=logs.samples,
