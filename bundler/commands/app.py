@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from bundler import __version__
-from bundler.commands import collecting, connected, either, history, host, media, offline, trusting, volumes
+from bundler.commands import (
+    collecting,
+    connected,
+    either,
+    history,
+    host,
+    media,
+    offline,
+    repairing,
+    resending,
+    trusting,
+    volumes,
+)
 from bundler.commands.output import Boundary, emit
 
 app = typer.Typer(
@@ -47,6 +59,8 @@ connected.register(app)
 media.register(app)
 either.register(app)
 volumes.register(app)
+repairing.register(app)
+resending.register(app)
 offline.register(app)
 collecting.register(app)
 host.register(app)

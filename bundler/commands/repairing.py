@@ -1,0 +1,198 @@
+"""Commands for what was lost on the way: missing and repair.
+
+They say on stderr what they found; stdout has the line to read out, or the paths of what was written.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path  # noqa: TC003  # typer reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bundler.commands.options import (
+    Bundles,
+    Quiet,
+    TrustOption,
+    Verifier,
+    judging,
+    load_trust_option,
+    one_of,
+)
+from bundler.commands.output import emit, say
+from bundler.commands.watch import watch
+from bundler.errors import DamagedFault, IncompleteFault, UsageFault
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bundler.core.volumehead import Head
+    from bundler.offline.choosing import Found
+    from bundler.offline.inventory import Inventory
+    from bundler.offline.needed import Need
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    for command in (missing, repair):
+        app.command()(command)
+
+
+def missing(
+    bundle: Bundles,
+    *,
+    trust: TrustOption = None,
+    verifier: Verifier = "builtin",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            envvar="UV_BUNDLER_OUTPUT",
+            readable=False,
+            help="Write the exact need into this file, or as NAME-SERIAL.ticket into this folder.",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Print what the packer has to send once more, as a line short enough for a phone. Writes nothing else.
+
+    Every byte is read. Where nothing is missing, or parity recovers all of it, nothing is printed; the exit
+    code is 0 whenever the answer is known.
+
+    \b
+    Examples:
+      uv-bundler missing /media/usb --trust packer.pub
+      uv-bundler missing /media/drive-a /media/drive-b -o plant-7.ticket
+    """  # noqa: D301  # \b keeps the examples' lines apart in the help text
+    from bundler.core.durable import whole_file
+    from bundler.core.text import counted, size
+    from bundler.core.ticket import SUFFIX
+    from bundler.core.ticketfit import blocks_of, exact_ticket, fitting
+    from bundler.offline.losses import balance, losses
+    from bundler.offline.needed import needed
+
+    found, inventory, name = _take(bundle, trust=trust, verifier=verifier, quiet=quiet)
+    need = needed(inventory)
+    if not quiet:
+        for told in losses(inventory, found):
+            say(told)
+        say(f"{name}: {balance(inventory, need)}")
+    if not need.blocks:
+        return
+    exact = exact_ticket(need.blocks, layout=need.layout, index=found.signed.digest)
+    line = fitting(exact, layout=need.layout)
+    if output is not None:
+        index = inventory.index
+        path = output / f"{index.name}-{index.serial}{SUFFIX}" if output.is_dir() else output
+        with whole_file(path) as stream:
+            stream.write(exact.to_bytes())
+        say(f"{path}: carry it to the packer, or read the line out")
+    more = set(blocks_of(line, need.layout)).difference(need.blocks)
+    if more:
+        wider = sum(map(need.layout.blocks.size, more))
+        say(
+            f"the line asks for {counted(len(more), 'block')} more ({size(wider)}) than is needed, to be "
+            "short enough; a ticket file (-o) is exact"
+        )
+    if not quiet:
+        say(f'the packer runs: uv-bundler resend BUNDLE --ticket "{line}" -o FOLDER')
+    emit(f"{line}\n")
+
+
+def repair(
+    bundle: Bundles,
+    *,
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to",
+            envvar="UV_BUNDLER_TO",
+            readable=False,
+            help="A folder elsewhere than the medium, for good copies.",
+        ),
+    ],
+    trust: TrustOption = None,
+    verifier: Verifier = "builtin",
+    quiet: Quiet = False,
+) -> None:
+    """Write good copies of what is missing or damaged into a folder. The medium stays as it is.
+
+    \b
+    Examples:
+      uv-bundler repair /media/usb --to good/ --trust packer.pub
+      uv-bundler repair /media/drive-a /media/drive-b --to good/
+    """  # noqa: D301  # \b keeps the examples' lines apart in the help text
+    from bundler.core.durable import make_folder
+    from bundler.offline.front import as_members, files_of
+    from bundler.offline.losses import losses
+    from bundler.offline.needed import needed
+    from bundler.offline.repairing import check_target, write_good
+    from bundler.offline.splitting import Source
+
+    found, inventory, name = _take(bundle, trust=trust, verifier=verifier, quiet=quiet)
+    digest = found.signed.digest
+    wanting = inventory.wanting(digest)
+    need = needed(inventory)
+    if not quiet:
+        for told in losses(inventory, found):
+            say(told)
+    if need.blocks:
+        raise _too_little(inventory, need, wanting, name=name, paths=bundle)
+    if not wanting:
+        say(f"{name}: nothing to repair, every byte is as it was written")
+        return
+    check_target(to, wanting, inventory)
+    make_folder(to)
+    source = Source(front=b"".join(as_members(files_of(found.signed))), index=inventory.index, digest=digest)
+    with watch(quiet=quiet) as progress:
+        written = write_good(to, wanting=wanting, inventory=inventory, source=source, progress=progress)
+    if not quiet:
+        for (head, _), path in zip(wanting, written, strict=True):
+            what = head.title if head else "the bundle in one file"
+            was = "damaged" if inventory.of(head) else "missing"
+            say(f"{path}: {what}, which was {was}")
+    emit("".join(f"{path}\n" for path in written))
+
+
+def _take(
+    paths: Sequence[Path], *, trust: Path | None, verifier: str, quiet: bool
+) -> tuple[Found, Inventory, str]:
+    """Read all files of the bundle, whose index somebody trusted signed."""
+    from bundler.offline.inventory import gather, take_inventory
+    from bundler.signing.trust import VERIFIERS
+
+    one_of("--verifier", verifier, known=VERIFIERS)
+    if [str(path) for path in paths] == ["-"]:
+        raise UsageFault(
+            "stdin: expected files, which are read in more than one order", hint="name files or folders"
+        )
+    judge = judging(load_trust_option(trust), verifier=verifier)
+    found, name, notes = gather(paths, judge=judge)
+    index = judge(found.signed, name)
+    for line in notes:
+        say(f"note: {line}")
+    with watch(quiet=quiet) as progress:
+        return found, take_inventory(index, found, progress=progress), name
+
+
+def _too_little(
+    inventory: Inventory,
+    need: Need,
+    wanting: Sequence[tuple[Head | None, str]],
+    *,
+    name: str,
+    paths: Sequence[Path],
+) -> IncompleteFault | DamagedFault:
+    """Return the refusal: incomplete where a file is missing or ends too early, else damaged."""
+    from bundler.offline.losses import balance
+
+    incomplete = any(not inventory.of(head) for head, _ in wanting) or any(
+        one.cut_off for one in inventory.copies
+    )
+    kind = IncompleteFault if incomplete else DamagedFault
+    return kind(
+        f"{name}: {balance(inventory, need)}",
+        hint="ask the packer for that: uv-bundler missing " + shlex.join(map(str, paths)),
+    )

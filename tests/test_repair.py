@@ -1,0 +1,130 @@
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from bundles import PACKER
+from cli import bundler, check_refusal
+from hypothesis import assume, given, settings
+from losing import CUTS, files_of, look_at, losses, put
+
+from bundler.core.progress import Silent
+from bundler.errors import DamagedFault, SignatureFault, UsageFault
+from bundler.offline.front import as_members
+from bundler.offline.front import files_of as front_of
+from bundler.offline.needed import needed
+from bundler.offline.repairing import write_good
+from bundler.offline.splitting import Source
+
+WIDE, BARE, GROUPS, WHOLE = CUTS
+
+
+@settings(max_examples=40, deadline=None)
+@given(losses())
+def test_what_is_within_parity_is_written_anew_byte_for_byte(case):
+    cut, files = case
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, good = put(Path(scratch) / "set", files), Path(scratch) / "good"
+        try:
+            found, inventory = look_at(folder)
+        except (DamagedFault, SignatureFault, UsageFault):
+            assume(False)
+        assume(not needed(inventory).blocks)
+        assume(inventory.main.cut == cut)  # with all parity gone, a set of one file is one file
+        good.mkdir()
+        digest = found.signed.digest
+        wanting = inventory.wanting(digest)
+        source = Source(
+            front=b"".join(as_members(front_of(found.signed))), index=inventory.index, digest=digest
+        )
+        write_good(good, wanting=wanting, inventory=inventory, source=source, progress=Silent())
+        whole = files_of(cut)
+        assert {one.name: one.read_bytes() for one in good.iterdir()} == {
+            name: data for name, data in whole.items() if files.get(name) != data
+        }
+        assert {one.name: one.read_bytes() for one in folder.iterdir()} == files
+
+
+@pytest.fixture
+def desk(tmp_path):
+    (tmp_path / "packer.pub").write_text(f"{PACKER.key} packer@site\n")
+    return tmp_path
+
+
+def repair(desk, *words):
+    return bundler("repair", desk / "set", "--trust", desk / "packer.pub", "--to", desk / "good", *words)
+
+
+def test_it_says_what_it_repaired(desk):
+    files = files_of(WIDE)
+    first, second, *_ = files
+    put(
+        desk / "set",
+        {name: data for name, data in files.items() if name != first} | {second: files[second][:-5]},
+    )
+    done = repair(desk)
+    good = desk / "good"
+    assert (done.code, done.stdout) == (0, f"{good / first}\n{good / second}\n")
+    assert f"{desk / 'set' / second}: truncated: " in done.stderr
+    assert f"{good / first}: volume 1 of 5, which was missing\n" in done.stderr
+    assert f"{good / second}: volume 2 of 5, which was damaged\n" in done.stderr
+    assert {one.name: one.read_bytes() for one in good.iterdir()} == {
+        name: files[name] for name in (first, second)
+    }
+
+
+def test_a_set_that_is_right_is_left_alone(desk):
+    put(desk / "set", files_of(WIDE))
+    done = repair(desk)
+    assert (done.code, done.stdout) == (0, "")
+    assert "nothing to repair, every byte is as it was written" in done.stderr
+    assert not (desk / "good").exists()
+
+
+def test_too_little_is_refused_with_the_next_step_and_nothing_is_written(desk):
+    files = files_of(WIDE)
+    put(desk / "set", dict(list(files.items())[3:]))
+    done = repair(desk)
+    check_refusal(done, 4, "more than parity recovers", f"uv-bundler missing {desk / 'set'}")
+    assert not (desk / "good").exists()
+
+
+def test_too_much_rot_is_damage(desk):
+    files = files_of(BARE)
+    name = next(iter(files))
+    files[name] = files[name][:-9000] + b"x" + files[name][-8999:]
+    put(desk / "set", files)
+    check_refusal(repair(desk), 5, "1 block lost", "uv-bundler missing")
+
+
+def test_good_copies_are_not_written_to_the_medium_nor_over_other_files(desk):
+    files = files_of(WIDE)
+    first = next(iter(files))
+    put(desk / "set", dict(list(files.items())[1:]))
+    done = bundler("repair", desk / "set", "--trust", desk / "packer.pub", "--to", desk / "set")
+    check_refusal(
+        done, 2, "holds files of the bundle itself, expected a folder elsewhere", "nothing is written"
+    )
+    put(desk / "good", {first: b"mine"})
+    check_refusal(repair(desk), 2, f"{desk / 'good' / first}: is there already", "name another folder")
+    assert os.listdir(desk / "good") == [first]
+    assert sorted(os.listdir(desk / "set")) == sorted(list(files)[1:])
+
+
+def test_renamed_volumes_count_and_are_not_repaired(desk):
+    files = {f"{number}.uvb": data for number, data in enumerate(files_of(GROUPS).values())}
+    put(desk / "set", files)
+    done = repair(desk)
+    assert (done.code, done.stdout) == (0, "")
+    put(desk / "set", {"5.uvb": b""})
+    done = repair(desk)
+    assert [Path(line).name for line in done.stdout.splitlines()] == ["plant-7-7.0006-of-0007.uvb"]
+
+
+def test_somebody_who_is_not_trusted_is_not_repaired(desk):
+    put(desk / "set", dict(list(files_of(WIDE).items())[1:]))
+    from bundles import Packer
+
+    (desk / "packer.pub").write_text(f"{Packer(2).key} packer@site\n")
+    check_refusal(repair(desk), 3, "no signature that counts")
+    assert not (desk / "good").exists()

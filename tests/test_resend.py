@@ -1,0 +1,156 @@
+import os
+import shutil
+import tarfile
+
+import pytest
+from bundles import PACKER
+from cli import bundler, check_refusal
+from losing import CUTS, bundle, files_of, look_at, put, supplement, verify
+from volumes import small_blocks
+
+from bundler.core.cut import Cut
+from bundler.core.ticket import Ticket, ranges_of
+from bundler.core.ticketfit import exact_ticket
+from bundler.offline.needed import needed
+
+WIDE, BARE, GROUPS, WHOLE = CUTS
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A folder with the whole bundle, the packer's public key, and a far side that lost too much."""
+    (tmp_path / "packer.pub").write_text(f"{PACKER.key} packer@site\n")
+    (tmp_path / "q4.uvb").write_bytes(bundle())
+    files = files_of(WIDE)
+    for name in list(files)[1:4]:
+        del files[name]
+    put(tmp_path / "far", files)
+    (tmp_path / "out").mkdir()
+    return tmp_path
+
+
+def ask(desk, *words):
+    return bundler("missing", desk / "far", "--trust", desk / "packer.pub", *words)
+
+
+def identity_of(desk):
+    return look_at(desk / "far")[0].signed.digest
+
+
+def test_from_the_line_on_the_phone_to_a_bundle_that_unpacks(desk):
+    asked = ask(desk)
+    assert asked.code == 0
+    assert asked.stdout.endswith("\n")
+    assert len(asked.stdout) <= 81
+    done = bundler("resend", desk / "q4.uvb", "--ticket", asked.stdout.lower(), "-o", desk / "out")
+    assert (done.code, done.stdout) == (0, f"{desk / 'out' / 'plant-7-7.resend.uvb'}\n")
+    trusting = ("--trust", desk / "packer.pub", "--prefix", desk / "prefix", "--shell", "sh")
+    assert bundler("unpack", desk / "far", desk / "out", *trusting).code == 0
+    shutil.copy(desk / "out" / "plant-7-7.resend.uvb", desk / "far")
+    assert bundler("verify", desk / "far", "--trust", desk / "packer.pub").code == 0
+    again = ask(desk)
+    assert (again.code, again.stdout) == (0, "")
+    assert "parity recovers all of it: nothing has to be sent once more" in again.stderr
+
+
+def test_the_ticket_file_does_the_same(desk):
+    asked = ask(desk, "-o", desk)
+    ticket = desk / "plant-7-7.ticket"
+    assert f"{ticket}: carry it to the packer" in asked.stderr
+    bundler("resend", desk / "q4.uvb", "--ticket", ticket, "-o", desk / "file.uvb")
+    bundler("resend", desk / "q4.uvb", "--ticket", asked.stdout, "-o", desk / "line.uvb")
+    assert (desk / "file.uvb").read_bytes() == (desk / "line.uvb").read_bytes()
+    verify(desk / "far", desk / "file.uvb")
+
+
+def test_the_supplement_has_exactly_the_blocks_that_were_asked_for(desk):
+    ticket = Ticket(index=identity_of(desk), cut=WIDE, volumes=ranges_of([2]), blocks=ranges_of([0, 3, 4]))
+    path = supplement(desk / "s.uvb", ticket)
+    _, inventory = look_at(desk / "far")
+    wanted = sorted({0, 3, 4, *inventory.main.volume_blocks(1)})
+    with tarfile.open(path) as archive:
+        names = archive.getnames()
+    front = ["bundle.json", "bundle.json.sig", "VOLUME"]
+    assert names == front + [inventory.main.blocks.name(one) for one in wanted]
+
+
+@pytest.mark.parametrize("cut", CUTS, ids=str)
+def test_whatever_form_the_packer_has_the_bundle_in_the_bytes_are_the_same(desk, cut):
+    ticket = Ticket(index=identity_of(desk), cut=WIDE, volumes=ranges_of([2]), blocks=ranges_of([0, 3]))
+    one = supplement(desk / "one.uvb", ticket)
+    files = files_of(cut)
+    if cut.parity:
+        del files[next(iter(files))]  # and he may have lost a volume himself
+    if cut.whole:
+        files = files_of(cut)
+    other = supplement(desk / "other.uvb", ticket, source=put(desk / "set", files))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_ticket_of_another_bundle_is_refused_with_both_identities(desk):
+    asked = ask(desk)
+    (desk / "other.uvb").write_bytes(small_blocks(serial=8))
+    done = bundler("resend", desk / "other.uvb", "--ticket", asked.stdout, "-o", desk / "out")
+    theirs = asked.stdout.split()[1]
+    check_refusal(done, 2, f", the ticket is for bundle {theirs}", "the sha256 of its bundle.json")
+    assert "other.uvb: is bundle " in done.stderr
+    assert os.listdir(desk / "out") == []
+
+
+def test_of_several_bundles_in_a_folder_the_one_that_the_ticket_names_is_sent(desk):
+    asked = ask(desk)
+    (desk / "out" / "q4.uvb").write_bytes(bundle())
+    (desk / "out" / "q5.uvb").write_bytes(small_blocks(serial=8))
+    done = bundler("resend", desk / "out", "--ticket", asked.stdout, "-o", desk / "more.uvb")
+    assert done.code == 0, done.stderr
+    verify(desk / "far", desk / "more.uvb")
+
+
+def test_refusals_leave_nothing(desk):
+    asked = ask(desk).stdout.strip()
+    wrong = asked[:-1] + ("0" if asked[-1] != "0" else "1")
+    cases = [
+        ((wrong,), 2, "--ticket: the last four characters do not fit the line", "read out once more"),
+        (("nonsense",), 2, "--ticket: expected a line that begins with UVB1", "type the whole line"),
+        ((desk / "packer.pub",), 2, "packer.pub: expected a line that begins with UVB1", ""),
+        (
+            (str(Ticket(index=identity_of(desk), cut=Cut(volumes=4), blocks=ranges_of([999]))),),
+            2,
+            "--ticket: the bundle has blocks 0 to ",
+            "ask for the ticket once more",
+        ),
+    ]
+    for (ticket,), code, message, hint in cases:
+        done = bundler("resend", desk / "q4.uvb", "--ticket", ticket, "-o", desk / "out")
+        check_refusal(done, code, message, hint)
+        assert os.listdir(desk / "out") == []
+
+
+def test_a_supplement_that_is_there_is_not_replaced(desk):
+    asked = ask(desk).stdout
+    assert bundler("resend", desk / "q4.uvb", "--ticket", asked, "-o", desk / "out").code == 0
+    done = bundler("resend", desk / "q4.uvb", "--ticket", asked, "-o", desk / "out")
+    check_refusal(done, 2, "plant-7-7.resend.uvb: is there already, expected a new file", "name another one")
+
+
+def test_a_bundle_that_is_damaged_at_the_packer_is_not_sent(desk):
+    asked = ask(desk).stdout
+    data = bytearray(bundle())
+    at = bundle().index(b"ustar\0", 200_000)  # somewhere in the payload
+    data[at + 2000] ^= 1
+    (desk / "q4.uvb").write_bytes(data)
+    done = bundler("resend", desk / "q4.uvb", "--ticket", asked, "-o", desk / "out")
+    assert (done.code, done.stdout) == (5, "")
+    assert os.listdir(desk / "out") == []
+
+
+def test_a_damaged_supplement_serves_with_what_is_right_in_it(desk):
+    found, inventory = look_at(desk / "far")
+    need = needed(inventory)
+    ticket = exact_ticket(need.blocks, layout=need.layout, index=found.signed.digest)
+    path = supplement(desk / "far" / "s.uvb", ticket)
+    data = bytearray(path.read_bytes())
+    data[-2000] ^= 1
+    path.write_bytes(data)
+    left = needed(look_at(desk / "far")[1])
+    assert left.blocks == need.blocks[-1:]
