@@ -36,10 +36,12 @@ from bundler.errors import (
     UsageFault,
 )
 from bundler.offline import explode as exploding
-from bundler.offline.explode import explode, implode
+from bundler.offline.explode import explode
 from bundler.offline.folder import FolderReader, is_exploded, plain_artifacts
 from bundler.offline.inspect import describe
-from bundler.offline.reader import parse_named, verify_index
+from bundler.offline.placing import write_joined
+from bundler.offline.reader import parse_named
+from bundler.offline.recutting import begin
 from bundler.offline.unpack import unpack
 from bundler.offline.verify import verify_bundle
 
@@ -65,16 +67,16 @@ def exploded(data, folder, progress=None):
 
 
 def joined(folder):
+    given, data = begin(FolderReader(folder), name=str(folder), trust=PACKER.trust), bytearray()
+    write_joined(data.extend, source=given.source, blocks=given.blocks(), progress=Silent())
+    return bytes(data)
+
+
+def verify(folder):
+    """Return what was told beside that every byte is as signed."""
     reader = FolderReader(folder)
-    signed = reader.read_signed_index()
-    verified = verify_index(signed, trust=PACKER.trust, name=str(folder))
-    return b"".join(implode(reader, signed, verified, progress=Silent()))
-
-
-def verify(folder, progress=None):
-    notes = progress or Notes()
-    verify_bundle(FolderReader(folder, note=notes.note), name=str(folder), trust=PACKER.trust, progress=notes)
-    return notes.lines
+    verify_bundle(reader, name=str(folder), trust=PACKER.trust, progress=Silent())
+    return list(reader.told())
 
 
 @pytest.fixture
@@ -262,9 +264,9 @@ def test_what_a_gate_leaves_is_named_and_left_alone(folder, tmp_path):
     (folder / "plain" / "._x").write_text("")
     line = f"{folder}: 3 files not of this bundle, ignored: payload/scan, plain/._x, report.txt"
     assert verify(folder) == [line]
-    notes = Notes()
-    unpack(FolderReader(folder, note=notes.note), request(tmp_path / "p"), name="x", progress=Silent())
-    assert notes.lines == [line]
+    reader = FolderReader(folder)
+    unpack(reader, request(tmp_path / "p"), name="x", progress=Silent())
+    assert reader.told() == (line,)
     assert joined(folder) == FULL
 
 

@@ -168,6 +168,7 @@ def open_bundle(
     Where files of several bundles lie there, the newest that `trust` accepts is meant. What is wrong with
     files of a set is said, whether the rest was enough or not.
     """
+    from bundler.offline.folder import FolderReader
     from bundler.offline.opening import Opened, opened
     from bundler.offline.setreader import SetReader
 
@@ -185,7 +186,7 @@ def open_bundle(
         try:
             yield bundle
         finally:
-            if isinstance(bundle.source, SetReader):
+            if isinstance(bundle.source, SetReader | FolderReader):
                 for line in bundle.source.told():
                     say(f"warning: {line}")
 

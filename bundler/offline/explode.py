@@ -1,4 +1,7 @@
-"""A bundle as a folder of plain files, and any form of it as one file again (FORMAT.md §17, "Exploded")."""
+"""A bundle as a folder of plain files, for gates that open every file (FORMAT.md §17, "Exploded").
+
+The way back is that of every other form: `bundler.offline.recutting`.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from bundler.core import ustar
 from bundler.core.durable import host_faults, sync_folder
 from bundler.core.index import SUMS_NAME
 from bundler.core.text import counted
 from bundler.core.text import size as show_size
 from bundler.errors import HostFault, UsageFault
 from bundler.offline.folder import PLAIN, PLAIN_SUMS, plain_artifacts, plain_sums
-from bundler.offline.front import as_members, files_of
-from bundler.offline.members import authenticated, by_member, check_sums, copy_member, stored_total
+from bundler.offline.front import files_of
+from bundler.offline.members import by_member, check_sums, copy_member, stored_total
 from bundler.offline.needs import needs_of, spooled
 from bundler.offline.payload import slow_note
-from bundler.offline.reader import Reader, SignedIndex, VerifiedIndex, reader_of, verify_index
+from bundler.offline.reader import Reader, VerifiedIndex, reader_of, verify_index
 from bundler.offline.rebuilder import Rebuilder
 from bundler.offline.spool import Spool
 from bundler.offline.staging import Staging
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from bundler.core.index import Artifact, Index, Member
     from bundler.core.progress import Progress
+    from bundler.offline.reader import SignedIndex
     from bundler.signing.trust import Trust
 
 _SLACK = 16 << 20  # bytes for folders and the file system's own books
@@ -98,33 +101,6 @@ def check_new(folder: Path) -> None:
                 f"{folder.absolute().parent}: no such folder, expected one for the files of the bundle",
                 hint="create it first, or correct the path",
             )
-
-
-def implode(
-    source: BinaryIO | Reader, signed: SignedIndex, verified: VerifiedIndex, *, progress: Progress
-) -> Iterator[bytes]:
-    """Yield the bundle in one file, byte for byte, each byte of a member verified before.
-
-    `source` is a reader of which `signed` was read and verified: the exploded form, volumes, or one file.
-    Raises `DamagedFault` and `IncompleteFault`; what was yielded until then is worth nothing.
-    """
-    reader, index = reader_of(source, name="the bundle"), verified.index
-    reader.begin(index)
-    progress.stage("join", stored_total(index))
-    yield from as_members(files_of(signed))
-    for member in index.members:
-        sums = bytearray()
-        yield ustar.header(member.path, member.size)
-        with authenticated(reader, member, block_size=index.block_size, progress=progress) as blocks:
-            for data in blocks:
-                if member.path == SUMS_NAME:
-                    sums += data
-                yield data
-        if member.path == SUMS_NAME:
-            check_sums(index, bytes(sums))
-        yield ustar.padding(member.size)
-    reader.expect_end()
-    yield ustar.END
 
 
 class _Keeping(Reader):

@@ -32,7 +32,7 @@ from bundler.offline.reader import Reader, SignedIndex, document_name, signature
 from bundler.signing.trustdoc import MAX_CHAIN, MAX_DOCUMENT_BYTES, MAX_VERSION, SignedDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from bundler.core.index import Artifact, Index, Member
@@ -78,14 +78,18 @@ def plain_sums(index: Index) -> bytes:
 
 
 class FolderReader(Reader):
-    """A bundle in a folder; `note` is told of files that are not its own, which are left alone."""
+    """A bundle in a folder. Files that are not its own are left alone, and told."""
 
-    def __init__(self, folder: Path, *, note: Callable[[str], object] = lambda _: None) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files = PlainFiles(folder)
-        self._note = note
+        self._told: dict[str, None] = {}
         self._signed: SignedIndex | None = None
         self._index: Index | None = None
+
+    def told(self) -> tuple[str, ...]:
+        """Return lines for people about what lies there and should not, and what does not and might."""
+        return tuple(self._told)
 
     def read_signed_index(self) -> SignedIndex:
         """Read the files that stand before the payload, as many as there are without a gap."""
@@ -100,7 +104,7 @@ class FolderReader(Reader):
         return self._signed
 
     def begin(self, index: Index) -> None:
-        """Look whether every member is there; files that are not of this bundle are named in a note."""
+        """Look whether every member is there, and what else is: that is told."""
         self._index = index
         missing = [one.path for one in index.members if not self._files.is_there(one.path)]
         if missing:
@@ -110,9 +114,8 @@ class FolderReader(Reader):
             )
         if extras := self._extras(index):
             many = f"more than {_MOST_EXTRAS} files" if len(extras) > _MOST_EXTRAS else ""
-            self._note(
-                f"{self._folder}: {many or counted(len(extras), 'file')} not of this bundle, ignored: "
-                f"{_named(extras)}"
+            self._tell(
+                f"{many or counted(len(extras), 'file')} not of this bundle, ignored: {_named(extras)}"
             )
 
     def stored_size(self, index: Index) -> int:
@@ -146,7 +149,7 @@ class FolderReader(Reader):
         """Do nothing: a folder has no end, and `begin` named what is not of this bundle."""
 
     def check_rest(self, progress: Progress) -> None:
-        """Compare the files below `plain/` with their artifacts; those that are missing are noted."""
+        """Compare the files below `plain/` with their artifacts; those that are missing are told."""
         if self._index is None:
             return
         wanted = [(f"{PLAIN}/{one.path}", one) for one in plain_artifacts(self._index)]
@@ -168,10 +171,12 @@ class FolderReader(Reader):
             if self._files.whole(PLAIN_SUMS, limit=len(sums)) != sums:
                 raise self._files.damaged(PLAIN_SUMS, "expected the digests of the index, found others")
         if missing:
-            self._note(
-                f"{self._folder}: {counted(len(missing), 'plain file')} not there, nothing needs them: "
-                f"{_named(missing)}"
+            self._tell(
+                f"{counted(len(missing), 'plain file')} not there, nothing needs them: {_named(missing)}"
             )
+
+    def _tell(self, line: str) -> None:
+        self._told[f"{self._folder}: {line}"] = None
 
     def _signatures(self, of: str) -> tuple[bytes, ...]:
         names = [signature_name(number, of=of) for number in range(MAX_SIGNATURES)]
