@@ -211,6 +211,21 @@ def test_what_lies_on_the_medium_already_may_be_its_own_source(bundle, usb):
     assert (len(written.load.kept), written.load.writing) == (1, ())
 
 
+def test_ctrl_c_leaves_nothing_half_written_and_what_was_done_is_kept(volumes, usb):
+    class Stopped(Silent):
+        done = 0
+
+        def advance(self, count):
+            self.done += count
+            if self.done == 2 << 20:  # the second file has all its bytes, and not yet its name
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(volumes, usb, progress=Stopped())
+    assert os.listdir(usb) == [volumes[0].name]
+    assert [one.name for one in write(volumes, usb).load.kept] == [volumes[0].name]
+
+
 def test_a_list_of_sums_that_is_not_ours_is_left_alone(bundle, usb):
     (usb / "SHA256SUMS").write_text(f"{'0' * 64}  photos/1.jpg\n")
     before = tree(usb)
