@@ -10,6 +10,7 @@ from bundler import __version__
 from bundler.commands import (
     collecting,
     connected,
+    diode,
     either,
     history,
     host,
@@ -63,6 +64,7 @@ repairing.register(app)
 resending.register(app)
 offline.register(app)
 collecting.register(app)
+diode.register(app)
 host.register(app)
 history.register(app)
 app.add_typer(trusting.app, name="trust")

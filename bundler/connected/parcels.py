@@ -213,8 +213,8 @@ def rounds(
     """Yield the number of the round, from 1, and the file, for all rounds.
 
     Whole rounds keep two copies of a file as far apart as can be. With `interleave` each round begins a few
-    files later than the one before, so that copies are a prime number of files apart: what loses every tenth
-    file does not lose the same ones in each round.
+    files later than the one before, so that copies are a prime number of files apart, but for these few: what
+    loses every tenth file does not lose the same ones in each round.
     """
     ordered = one_round(consignments, interleave=interleave)
     later = len(ordered) - _prime_up_to(len(ordered)) if interleave else 0
