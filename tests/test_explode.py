@@ -22,6 +22,7 @@ from bundles import (
     small_content,
     tree,
 )
+from cli import bundler, check_refusal
 from quarters import Notes, Series, edited, python
 from quarters import archive as python_archive
 from recompressed import delta_box, full_box
@@ -426,3 +427,56 @@ def test_stock_tools_check_the_folder_as_the_format_says(data, tmp_path):
     assert "not signed" in run().stdout
     flip(some_plain(place))
     assert run().returncode != 0
+
+
+# --- the commands ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "q4.uvb").write_bytes(FULL)
+    (tmp_path / "packer.pub").write_text(f"{PACKER.key} packer@site\n")
+    return tmp_path
+
+
+def test_split_and_join_give_the_folder_and_the_bundle(place):
+    trust = ("--trust", place / "packer.pub")
+    done = bundler("split", place / "q4.uvb", "--exploded", "-o", place / "open", *trust)
+    assert (done.code, done.stdout) == (0, f"{place / 'open'}\n"), done.stderr
+    assert "every byte is as signed; 6 files as stored, 2 files of " in done.stderr
+    (place / "open" / "report.txt").write_text("clean")
+    done = bundler("join", place / "open", "-o", place / "again.uvb", *trust)
+    assert done.code == 0, done.stderr
+    assert "1 file not of this bundle, ignored: report.txt" in done.stderr
+    assert (place / "again.uvb").read_bytes() == FULL
+
+
+def test_every_command_takes_the_folder(place):
+    exploded(FULL, place / "open")
+    trust = ("--trust", place / "packer.pub")
+    assert bundler("inspect", place / "open").stdout.startswith("plant-7 2026Q4, serial 7")
+    assert bundler("verify", place / "open", *trust).code == 0
+    done = bundler("unpack", place / "open", *trust, "--prefix", place / "prefix", "--shell", "sh")
+    assert done.code == 0, done.stderr
+    done = bundler("split", place / "open", "-o", place, "--parity", "10%", *trust)
+    assert done.code == 0, done.stderr
+    assert (place / "plant-7-7.uvb").read_bytes() == FULL
+    flip(some_plain(place / "open"))
+    check_refusal(bundler("verify", place / "open", *trust), 5, "plain/mirror/", "copy the folder again")
+
+
+def test_what_is_wrong_with_the_words_is_told_before_anything_is_read(place):
+    for words, code, message in (
+        (("-o", "-"), 2, "-: expected the name of a new folder"),
+        (("-o", place), 2, f"{place}: exists already, expected the name of a new folder"),
+        (
+            ("-o", place / "open", "--parity", "10%"),
+            2,
+            "--exploded: expected without --volume-size and --parity",
+        ),
+        (("-o", place / "open", "--trust", place / "none.pub"), 2, "none.pub: no such"),
+    ):
+        done = bundler("split", place / "none.uvb", "--exploded", *words)
+        assert (done.code, done.stdout) == (code, ""), done.stderr
+        assert message in done.stderr
+    assert not (place / "open").exists()

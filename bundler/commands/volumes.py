@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bundler.commands.exploding import explode_to
 from bundler.commands.options import Bundles, Quiet, Verifier, load_trust_option, one_of, open_bundle
 from bundler.commands.output import say
 from bundler.commands.outputs import ParityOption, VolumeSize, emit_paths, target, warn_others, wishes
@@ -53,6 +54,15 @@ def split(
     ],
     volume_size: VolumeSize = None,
     parity: ParityOption = None,
+    exploded: Annotated[
+        bool,
+        typer.Option(
+            "--exploded",
+            envvar="UV_BUNDLER_EXPLODED",
+            help="Instead of volumes write a new folder, in which every archive is a plain file: for gates "
+            "that must open all of them. Signatures are judged: by --trust, or this machine's own store.",
+        ),
+    ] = False,
     trust: _Trust = None,
     verifier: Verifier = "builtin",
     quiet: Quiet = False,
@@ -64,12 +74,21 @@ def split(
       uv-bundler split q4.uvb -o out/ --volume-size fat32 --parity 10%
       uv-bundler split q4.uvb -o q4.uvb --parity 5%
       uv-bundler split /media/drive-a /media/drive-b -o out/ --volume-size 512M
+      uv-bundler split q4.uvb --exploded -o for-the-gate --trust packer.pub
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.offline.placing import check_output, describe
     from bundler.offline.recutting import begin
     from bundler.offline.recutting import split as cut_anew
     from bundler.offline.survey import list_files
 
+    if exploded:
+        if volume_size or parity:
+            raise UsageFault(
+                "--exploded: expected without --volume-size and --parity, which are for volumes",
+                hint="split the bundle itself for a medium, and explode what arrived",
+            )
+        explode_to(output, bundle=bundle, trust=trust, verifier=verifier, quiet=quiet)
+        return
     size, wished = wishes(volume_size, parity)
     if size is None and not wished:
         raise UsageFault(
