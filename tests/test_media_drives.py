@@ -69,7 +69,7 @@ def test_a_drive_is_known_by_its_label_by_its_files_and_by_what_lies_on_it():
     found = packing(("A", ["x", "y"]), ("B", ["z"]))
     assert found.files_of("a") == ("x", "y")
     assert found.files_of("C") == ()
-    assert (found.drive_of("z"), found.drive_of("w")) == ("B", None)
+    assert found.owners() == {"x": "A", "y": "A", "z": "B"}
     assert (found.recognise({"z", "w"}), found.recognise({"w"})) == ("B", None)
 
 

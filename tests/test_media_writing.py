@@ -122,6 +122,22 @@ def test_a_link_that_waits_under_the_temporary_name_is_not_followed(usb, tmp_pat
     assert victim.read_bytes() == b"keep"
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_all_users_of_a_far_machine_may_read_it_whatever_the_umask(bundle, usb, monkeypatch, fails):
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")  # as on FAT
+
+    if fails:
+        monkeypatch.setattr(os, "fchmod", refuse)
+    before = os.umask(0o077)
+    try:
+        write([bundle], usb)
+    finally:
+        os.umask(before)
+    modes = {one.stat().st_mode & 0o777 for one in usb.iterdir()}
+    assert modes == ({0o600} if fails else {0o644})
+
+
 def test_a_file_system_that_syncs_no_folders_is_not_called_durable(bundle, usb, monkeypatch):
     def refuse(_):
         raise OSError(errno.EINVAL, "Invalid argument")

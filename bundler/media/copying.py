@@ -1,8 +1,9 @@
 """Files put onto a medium so that they stay there when it is pulled out a moment later.
 
 Each is written under a temporary name, synced, renamed, and its folder synced: with less a drive was left
-without the file, or with the file under its temporary name (measured on ext4, exFAT and NTFS). Modes and
-times are left alone: some file systems have none, and say so with errors.
+without the file, or with the file under its temporary name (measured on ext4, exFAT and NTFS). Modes are set
+where there are any, so that whoever plugs the drive in elsewhere can read it; a file system without them says
+so with errors, which count for nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bundler.core.progress import Progress
 
 _SYNC_EVERY = 64 << 20  # bytes: progress then tells of the drive and not of memory
+_MODE = 0o644  # whatever the umask
 _NOT_THERE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # how file systems say that they have no such call
 
 
@@ -106,9 +108,13 @@ def _put(chunks: Iterable[bytes], target: Path) -> Put:
 def _create(temporary: Path, target: Path) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
-        return os.open(temporary, flags, 0o644)
+        handle = os.open(temporary, flags, _MODE)
     except OSError as error:  # people know the file by its own name
         raise OSError(error.errno, error.strerror, str(target)) from None
+    if hasattr(os, "fchmod"):
+        with contextlib.suppress(OSError):
+            os.fchmod(handle, _MODE)
+    return handle
 
 
 def _sync_names(folder: Path) -> bool:

@@ -80,9 +80,9 @@ class PackingList:
         """Return what the drive of that label has; nothing for one that is not listed."""
         return next((one.files for one in self.drives if one.label.casefold() == label.casefold()), ())
 
-    def drive_of(self, name: str) -> str | None:
-        """Return the label of the drive that has the file, or None."""
-        return next((one.label for one in self.drives if name in one.files), None)
+    def owners(self) -> dict[str, str]:
+        """Return the label of the drive of each file that is listed."""
+        return {name: one.label for one in self.drives for name in one.files}
 
     def recognise(self, names: Container[str]) -> str | None:
         """Return the label of the first drive of which some file is among `names`, or None."""
@@ -91,11 +91,12 @@ class PackingList:
 
     def with_drive(self, label: str, files: Sequence[str]) -> PackingList:
         """Return the list in which the drive has exactly these files, and no other drive has any of them."""
+        taken = frozenset(files)
         place = next((one.label for one in self.drives if one.label.casefold() == label.casefold()), None)
         drives = [
             Drive(label=one.label, files=tuple(files))
             if one.label == place
-            else Drive(label=one.label, files=tuple(name for name in one.files if name not in files))
+            else Drive(label=one.label, files=tuple(name for name in one.files if name not in taken))
             for one in self.drives
         ]
         if place is None:

@@ -74,7 +74,9 @@ class Planner:
         self._lists = {stem: read_list(path) for stem, path in places.items()}
         self.there = tuple(one for one in sources if _size_of(medium.folder / one.name) == one.size)
         self.label = self._label(drive)
-        self.turn = tuple(one for one in sources if self._may_have(one))
+        owners = {name: label for each in self._lists.values() for name, label in each.owners().items()}
+        mine = self.label.casefold()
+        self.turn = tuple(one for one in sources if owners.get(one.name, mine).casefold() == mine)
         if not self.turn:
             labels = ", ".join(sorted({one.label for each in self._lists.values() for one in each.drives}))
             raise UsageFault(
@@ -94,10 +96,6 @@ class Planner:
         found = (each.recognise(names) for each in self._lists.values())
         return next(filter(None, found), None) or fresh_label(self._lists.values())
 
-    def _may_have(self, source: Source) -> bool:
-        owner = self._lists[source.stem].drive_of(source.name)
-        return owner is None or owner.casefold() == self.label.casefold()
-
     def fill(self, kept: Mapping[Source, Digest]) -> Load:
         """Decide what is written beside what is there; raises `HostFault` where nothing fits."""
         medium, writing, full = self._medium, list[Source](), False
@@ -111,7 +109,8 @@ class Planner:
             full = (room is not None and room < 0) or (inodes is not None and len(writing) >= inodes)
             if not full:
                 writing.append(one)
-        left = tuple(one for one in self.turn if one not in kept and one not in writing)
+        held = {*kept, *writing}
+        left = tuple(one for one in self.turn if one not in held)
         if left and not kept and not writing:
             self._refuse(left[0], inodes)
         load = Load(label=self.label, kept=kept, writing=tuple(writing), left=left, lists={})

@@ -116,7 +116,8 @@ def _kept(
     there: Sequence[Source], turn: Sequence[Source], folder: Path, progress: Progress
 ) -> dict[Source, Digest]:
     """Return what need not be written, with its digest: files that have the source's size and content."""
-    alike = [one for one in there if one in turn]
+    allowed = frozenset(turn)
+    alike = [one for one in there if one in allowed]
     if alike:
         progress.stage("compare", 2 * sum(one.size for one in alike))
     kept = {}
@@ -194,7 +195,8 @@ def _judge(medium: Medium, back: ReadBack, *, earlier: set[str]) -> None:
     first = bad[0]
     if all(one.file.name in earlier for one in bad):
         raise DamagedFault(
-            f"{medium.folder}: {_names(bad)} of an earlier run, expected to be as {SUMS_NAME} says: {first.wrong}",
+            f"{medium.folder}: {_names(bad)} of an earlier run, expected to be as {SUMS_NAME} says: "
+            f"{first.wrong}",
             hint="if it was changed on purpose, or is not needed, remove it there and run the command again; "
             "if not, test the drive with `f3probe`",
         )
