@@ -12,7 +12,7 @@ from unittest.mock import patch
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bundler.connected.bundlewriter import Ingredient, container, store_all
+from bundler.connected.bundlewriter import Ingredient, front, store_all, stored_blocks
 from bundler.core.digest import Digest
 from bundler.core.index import BLOCK_SIZE, Index
 from bundler.core.metadata import Row, dump_rows
@@ -21,6 +21,7 @@ from bundler.core.progress import Silent
 from bundler.core.uvnames import cache_name, mirror_path, own_build_url
 from bundler.offline.deciding import Request
 from bundler.offline.policy import Wish
+from bundler.offline.splitting import Source
 from bundler.offline.unpack import unpack
 from bundler.signing import wire
 from bundler.signing.allowed_signers import parse_allowed_signers
@@ -186,7 +187,9 @@ def make_bundle(
         )  # fmt: skip
         raw = index.to_bytes()
         signatures = [one.sign(raw) for one in packers]
-        return b"".join(container(raw, signatures, stored, chain=chain, progress=Silent()))
+        opening = b"".join(front(raw, signatures, chain))
+        source = Source(front=opening, index=index, digest=str(Digest.of(raw)))
+        return b"".join(source.container(stored_blocks(stored, block_size=block_size)))
 
 
 def request(prefix, **changes):

@@ -5,7 +5,7 @@ from bundles import HOST, PACKER, Packer, archive, make_bundle, make_document, s
 
 from bundler.connected import bundlewriter
 from bundler.connected.addsignature import add_signature
-from bundler.connected.bundlewriter import LEVELS, Ingredient, container, store_all
+from bundler.connected.bundlewriter import LEVELS, Ingredient, store_all, stored_blocks
 from bundler.core.digest import Digest
 from bundler.core.index import IDENTITY, SUMS_NAME, ZSTD
 from bundler.core.platforms import Platform
@@ -90,9 +90,12 @@ def test_a_file_that_grew_while_it_was_packed_is_not_packed(tmp_path):
 def test_a_file_that_changes_between_measuring_and_writing_ends_the_bundle(tmp_path):
     one = ingredient(tmp_path / "a", small_content())
     parts = stored([one], tmp_path)
-    one.source.write_bytes(small_content(9))
-    with pytest.raises(DamagedFault, match="changed while it was packed"):
-        b"".join(container(b"{}", [b"s"], parts, progress=Silent()))
+    for changed in (small_content(9), small_content()[:-1], small_content() + b"!", b""):
+        one.source.write_bytes(changed)
+        with pytest.raises(DamagedFault, match="changed while it was packed"):
+            list(stored_blocks(parts))
+    one.source.write_bytes(small_content())
+    assert list(stored_blocks(parts))[1:] == [small_content()]
 
 
 def test_sums_name_every_member_but_themselves(tmp_path):

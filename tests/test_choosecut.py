@@ -6,7 +6,7 @@ from volumes import make_set, small_blocks, source_of
 
 from bundler.core.cut import Cut
 from bundler.errors import UsageFault
-from bundler.offline.choosecut import MEDIA, NO_PARITY, Parity, _Sizes, choose, parse_size
+from bundler.offline.choosecut import MEDIA, NO_PARITY, Parity, Wished, _Sizes, choose, parse_size
 
 
 @pytest.fixture(scope="module")
@@ -76,24 +76,26 @@ def test_a_share_is_rounded_up_in_each_group_and_a_count_is_spread_over_them():
 
 
 def test_a_bundle_that_fits_stays_one_file(bundle, source):
-    assert choose(source, size=None) is None
-    assert choose(source, size=len(bundle)) is None
-    assert choose(source, size=len(bundle) - 1) is not None
+    assert choose(source, Wished(size=None)) is None
+    assert choose(source, Wished(size=len(bundle))) is None
+    assert choose(source, Wished(size=len(bundle) - 1)) is not None
 
 
 def test_parity_of_one_file_goes_by_the_columns_that_its_blocks_fill(source):
     blocks = len(_Sizes(source)._sizes)
-    assert choose(source, size=None, parity=Parity.parse("10%")) == Cut(
+    assert choose(source, Wished(size=None, parity=Parity.parse("10%"))) == Cut(
         volumes=blocks, parity=-(-blocks // 10), whole=True
     )
     many = source_of(small_blocks(archives=1, blocks=101))
-    assert choose(many, size=None, parity=Parity.parse("10%")) == Cut(volumes=53, parity=6, whole=True)
+    assert choose(many, Wished(size=None, parity=Parity.parse("10%"))) == Cut(
+        volumes=53, parity=6, whole=True
+    )
 
 
 def test_a_count_of_parity_volumes_makes_volumes_even_of_a_bundle_that_fits(bundle, source):
-    assert choose(source, size=2 * len(bundle), parity=Parity.parse("2")) == Cut(volumes=1, parity=2)
+    assert choose(source, Wished(size=2 * len(bundle), parity=Parity.parse("2"))) == Cut(volumes=1, parity=2)
     with pytest.raises(UsageFault) as caught:
-        choose(source, size=None, parity=Parity.parse("2"))
+        choose(source, Wished(size=None, parity=Parity.parse("2")))
     assert str(caught.value) == "--parity: expected a share such as 10% for a bundle in one file, found 2"
 
 
@@ -102,15 +104,15 @@ def test_parity_beside_one_file_must_fit_as_well(bundle, source):
     parity = Parity.parse("100%")
     beside = sizes.largest(sizes.whole(parity))
     assert beside > len(bundle)
-    assert choose(source, size=beside, parity=parity).whole
-    assert not choose(source, size=beside - 1, parity=parity).whole
+    assert choose(source, Wished(size=beside, parity=parity)).whole
+    assert not choose(source, Wished(size=beside - 1, parity=parity)).whole
 
 
 def test_volumes_are_as_few_as_they_can_be_and_none_is_too_large(bundle, source, tmp_path):
     sizes, drawn = _Sizes(source), random.Random(5)
     for number in range(12):
         size = drawn.randrange(200_000, len(bundle))
-        cut = choose(source, size=size)
+        cut = choose(source, Wished(size=size))
         folder = tmp_path / str(number)
         files = make_set(bundle, folder, volumes=cut.volumes)
         assert max(one.stat().st_size for one in files) <= size
@@ -129,22 +131,22 @@ def test_the_largest_volume_is_known_before_it_is_written(bundle, source, tmp_pa
 def test_a_size_that_no_volume_has_is_refused_with_the_smallest_that_one_can_have(source):
     for parity in (NO_PARITY, Parity.parse("10%"), Parity.parse("3")):
         with pytest.raises(UsageFault) as caught:
-            choose(source, size=50_000, parity=parity)
+            choose(source, Wished(size=50_000, parity=parity))
         message = "--volume-size: 50000 bytes make no volumes of this bundle, expected at least "
         assert str(caught.value).startswith(message)
         least = int(str(caught.value).removeprefix(message))
-        assert choose(source, size=least, parity=parity)
+        assert choose(source, Wished(size=least, parity=parity))
         with pytest.raises(UsageFault):
-            choose(source, size=least - 1, parity=parity)
+            choose(source, Wished(size=least - 1, parity=parity))
 
 
 def test_more_volumes_than_four_digits_are_refused(source, monkeypatch):
     monkeypatch.setattr("bundler.offline.choosecut.MAX_VOLUMES", 20)
     with pytest.raises(UsageFault) as caught:
-        choose(source, size=76_000)
+        choose(source, Wished(size=76_000))
     message = "--volume-size: 76000 bytes make more than 20 volumes of this bundle, expected at least "
     assert str(caught.value).startswith(message)
-    assert choose(source, size=int(str(caught.value).removeprefix(message)))
+    assert choose(source, Wished(size=int(str(caught.value).removeprefix(message))))
 
 
 def test_groups_are_as_few_as_keep_a_hundred_columns(source):
@@ -154,10 +156,10 @@ def test_groups_are_as_few_as_keep_a_hundred_columns(source):
 
 def test_more_parity_than_a_row_can_have_is_refused(source):
     with pytest.raises(UsageFault) as caught:
-        choose(source, size=300_000, parity=Parity.parse("101"))
+        choose(source, Wished(size=300_000, parity=Parity.parse("101")))
     assert "--parity: would need 101 volumes beside " in str(caught.value)
     assert "expected at most 100" in str(caught.value)
 
 
 def test_media_have_names(source):
-    assert all(choose(source, size=size) is None for size in MEDIA.values())
+    assert all(choose(source, Wished(size=size)) is None for size in MEDIA.values())

@@ -11,6 +11,7 @@ from quarters import Series, archive, python
 from bundler.connected import delta, packing, recompress
 from bundler.connected.heaviest import Left
 from bundler.errors import HostFault, UsageFault
+from bundler.offline.placing import check_output
 
 
 @pytest.fixture
@@ -39,11 +40,11 @@ def test_the_bundle_does_not_take_the_place_of_a_device_or_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for place in (tmp_path / "pipe", Path(os.devnull)):
         with pytest.raises(UsageFault) as caught:
-            packing.check_output(place)
+            check_output(place)
         assert caught.value.message == f"{place}: is a device or a pipe, expected a file or a folder"
     (tmp_path / "old.uvb").touch()
     for place in (tmp_path / "new.uvb", tmp_path / "old.uvb", tmp_path):
-        packing.check_output(place)
+        check_output(place)
 
 
 @pytest.mark.parametrize("since", [False, True])

@@ -15,7 +15,7 @@ from bundler.errors import UsageFault
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bundler.offline.choosecut import Parity
+    from bundler.offline.choosecut import Wished
     from bundler.offline.splitting import Written
 
 VolumeSize = Annotated[
@@ -40,14 +40,14 @@ ParityOption = Annotated[
 ]
 
 
-def wishes(volume_size: str | None, parity: str | None) -> tuple[int | None, Parity]:
-    """Return what the two options say: bytes of a volume, and parity; raises `UsageFault`."""
-    from bundler.offline.choosecut import NO_PARITY, Parity, check_wishes, parse_size
+def wishes(volume_size: str | None, parity: str | None) -> Wished:
+    """Return what the two options say; raises `UsageFault`."""
+    from bundler.offline.choosecut import NO_PARITY, Parity, Wished, parse_size
 
-    size = parse_size(volume_size) if volume_size else None
-    wished = Parity.parse(parity) if parity else NO_PARITY
-    check_wishes(size=size, parity=wished)
-    return size, wished
+    return Wished(
+        size=parse_size(volume_size) if volume_size else None,
+        parity=Parity.parse(parity) if parity else NO_PARITY,
+    )
 
 
 def target(output: str, *, several: bool = False, streams: bool = True) -> Path:

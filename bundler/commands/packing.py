@@ -5,9 +5,7 @@ They say on stderr what they did; stdout has the path that a script would want.
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  # typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +20,7 @@ from bundler.commands.options import (
     signing_key,
 )
 from bundler.commands.output import emit, say
+from bundler.commands.outputs import ParityOption, VolumeSize, emit_paths, target, warn_others, wishes
 from bundler.commands.watch import watch
 from bundler.core.text import counted
 from bundler.errors import UsageFault
@@ -169,6 +168,8 @@ def pack(
             "not bring. May be repeated; every host must have unpacked all of them.",
         ),
     ] = None,
+    volume_size: VolumeSize = None,
+    parity: ParityOption = None,
     index: IndexOption = None,
     python_mirror: MirrorOption = None,
     cache_dir: CacheDir = None,
@@ -183,6 +184,7 @@ def pack(
       uv-bundler pack plant-7.yaml -o out/ --key packer --valid-days 200 --carry-trust trust/
       uv-bundler pack plant-7.yaml -o out/ --key packer --since out/plant-7-2026082001.uvb
       uv-bundler pack plant-7.yaml -o out/ --key packer --plain
+      uv-bundler pack plant-7.yaml -o out/ --key packer --volume-size fat32 --parity 10%
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.connected.bundlewriter import LEVELS
     from bundler.connected.carrytrust import load_chain
@@ -196,7 +198,8 @@ def pack(
             hint="leave one of them out: a gate that must open every file needs a full bundle",
         )
     wanted = None if plain else level
-    target = _target(output, dry_run=dry_run)
+    wished = wishes(volume_size, parity)
+    place = target(output, several=bool(wished), streams=not dry_run)
     chain = load_chain(carry_trust or ())
     earlier = [_earlier(one) for one in since or ()]
     with watch(quiet=quiet) as progress:
@@ -209,19 +212,27 @@ def pack(
             progress=progress,
         )
         if dry_run:
-            lines = shop.plan(level=wanted, since=earlier)
+            lines = shop.plan(level=wanted, since=earlier, wished=wished)
         else:
             signer = signing_key(key)
             packed = shop.pack(
-                target, key=signer, level=wanted, valid_days=valid_days, chain=chain, since=earlier
+                place,
+                key=signer,
+                level=wanted,
+                valid_days=valid_days,
+                chain=chain,
+                since=earlier,
+                wished=wished,
             )
     if dry_run:
         emit("".join(printable(line) + "\n" for line in lines))
         return
     if not quiet:
         _tell(packed, signer.public, chain)
-    if packed.path:
-        emit(f"{packed.path}\n")
+    if packed.cut:
+        warn_others(packed.files)
+    if output != "-":
+        emit_paths(packed.files)
 
 
 def _earlier(path: Path) -> Path:
@@ -246,21 +257,7 @@ def _tell(packed: Packed, key: PublicKey, chain: Sequence[SignedDocument]) -> No
         say(line)
     index = packed.index
     expires = f", expires {index.expires[:10]}" if index.expires else ""
-    say(f"{packed.path or 'stdout'}: {index.title}{expires}, signed by {key.fingerprint}")
+    say(f"{packed.name}: {index.title}{expires}, signed by {key.fingerprint}")
     if chain:
         say(f"carries the trust document, version {span([one.number for one in chain])}")
     say(f"index sha256 {packed.index_sha256}")
-
-
-def _target(output: str, *, dry_run: bool) -> Path:
-    """Return where the bundle goes; raises `UsageFault` for a folder or a stream that is not there."""
-    if output.endswith((os.sep, os.altsep or os.sep)) and not Path(output).is_dir():
-        raise UsageFault(
-            f"{output}: no such folder, expected one for the bundle", hint=f"mkdir {output}, or name a file"
-        )
-    if output == "-" and not dry_run and (sys.stdout is None or sys.stdout.isatty()):
-        raise UsageFault(
-            "stdout: expected a pipe or a file for the bundle, found a terminal or nothing",
-            hint="name a file or a folder with -o, or add: > q4.uvb",
-        )
-    return Path(output)

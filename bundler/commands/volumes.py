@@ -89,8 +89,8 @@ def split(
             )
         explode_to(output, bundle=bundle, trust=trust, verifier=verifier, quiet=quiet)
         return
-    size, wished = wishes(volume_size, parity)
-    if size is None and not wished:
+    wished = wishes(volume_size, parity)
+    if not wished:
         raise UsageFault(
             "split: nothing to do, expected --volume-size, --parity or both",
             hint="for sticks: --volume-size fat32 --parity 10%",
@@ -101,7 +101,7 @@ def split(
     inputs = [] if _is_stdin(bundle) else list(list_files(bundle))
     with open_bundle(bundle, trust=rules, verifier=verifier) as opened, watch(quiet=quiet) as progress:
         given = begin(opened.source, name=opened.name, trust=rules, verifier=verifier)
-        written, cut = cut_anew(given, place, size=size, parity=wished, inputs=inputs, progress=progress)
+        written, cut = cut_anew(given, place, wished=wished, inputs=inputs, progress=progress)
     if not quiet:
         _tell(given, name=opened.name)
         say(f"{written[0].path.parent}: {describe(cut, written)}")

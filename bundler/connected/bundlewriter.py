@@ -9,11 +9,10 @@ import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import zstandard
 
-from bundler.core import ustar
 from bundler.core.digest import CHUNK, Digest, read_chunks
 from bundler.core.index import BLOCK_SIZE, IDENTITY, SUMS_NAME, ZSTD, Artifact, Content, Member
 from bundler.errors import DamagedFault, SourceFault
@@ -164,29 +163,20 @@ def measure(path: str, blocks: Iterator[bytes], *, encoding: str) -> Member:
     )
 
 
-def container(
-    raw_index: bytes,
-    signatures: Sequence[bytes],
-    stored: Sequence[Stored],
-    *,
-    chain: Sequence[SignedDocument] = (),
-    progress: Progress,
-) -> Iterator[bytes]:
-    """Yield the bytes of the bundle; raises `DamagedFault` where a stored file changed in between."""
-    yield from front(raw_index, signatures, chain)
-    progress.stage("write", sum(one.member.size for one in stored))
+def stored_blocks(stored: Sequence[Stored], *, block_size: int = BLOCK_SIZE) -> Iterator[bytes]:
+    """Yield the blocks of all members; raises `DamagedFault` where a stored file changed in between."""
     for one in stored:
-        yield ustar.header(one.member.path, one.member.size)
-        state, size = hashlib.sha256(), 0
-        for data in read_chunks(one.file):
-            state.update(data)
-            size += len(data)
+        digests = iter(one.member.blocks)
+        for data in read_chunks(one.file, chunk=block_size):
+            if next(digests, None) != Digest.of(data):
+                raise _changed(one.file)
             yield data
-            progress.advance(len(data))
-        if (state.hexdigest(), size) != (one.member.sha256.hex, one.member.size):
-            raise DamagedFault(f"{one.file}: changed while it was packed", hint="run the command again")
-        yield ustar.padding(size)
-    yield ustar.END
+        if next(digests, None):
+            raise _changed(one.file)
+
+
+def _changed(file: Path) -> DamagedFault:
+    return DamagedFault(f"{file}: changed while it was packed", hint="run the command again")
 
 
 def front(
@@ -194,12 +184,3 @@ def front(
 ) -> Iterator[bytes]:
     """Yield the members before the payload: the index, then trust documents, each with its signatures."""
     return as_members(front_files(raw_index, signatures, chain))
-
-
-def write_to(stream: BinaryIO, chunks: Iterator[bytes]) -> int:
-    """Write the chunks; return how many bytes that were."""
-    size = 0
-    for data in chunks:
-        stream.write(data)
-        size += len(data)
-    return size

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shlex
 import sys
 import tempfile
 import time
@@ -15,15 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundler import __version__
-from bundler.connected.bundlewriter import container, store_plain, with_sums, write_to
+from bundler.connected.bundlewriter import front, store_plain, stored_blocks, with_sums
 from bundler.connected.recompress import recompress, untouched
 from bundler.connected.since import Made, make_since
 from bundler.core.digest import Digest
-from bundler.core.durable import host_faults, whole_file
+from bundler.core.durable import host_faults
 from bundler.core.index import MAX_INDEX_BYTES, Index
 from bundler.core.indexchecks import MAX_PREFIXED_INDEX
 from bundler.core.times import write_time
+from bundler.core.volumehead import stem_in_name
 from bundler.errors import HostFault, UsageFault
+from bundler.offline.choosecut import ONE_FILE, choose
+from bundler.offline.placing import Target, describe, write_files, write_joined
+from bundler.offline.splitting import Source, Written
 from bundler.signing.trust import NAMESPACE
 
 if TYPE_CHECKING:
@@ -32,8 +35,10 @@ if TYPE_CHECKING:
     from bundler.connected.accounts import Share
     from bundler.connected.bundlewriter import Ingredient, Stored
     from bundler.connected.earliercontent import Contents
+    from bundler.core.cut import Cut
     from bundler.core.platforms import Platform
     from bundler.core.progress import Progress
+    from bundler.offline.choosecut import Wished
     from bundler.signing.signer import SigningKey
     from bundler.signing.trustdoc import SignedDocument
 
@@ -53,15 +58,27 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """A finished bundle: where it is (None: written to stdout), its size in bytes, and what went into it."""
+    """A finished bundle: its files, those of a set with the list of their sums, and what went into it."""
 
-    path: Path | None
-    size: int
+    files: tuple[Written, ...]
+    cut: Cut | None
     index: Index
     index_sha256: str
     seconds: tuple[tuple[str, float], ...]
     shares: Mapping[str, Share]
     recognised: str
+
+    @property
+    def size(self) -> int:
+        """The bytes of the bundle, without parity."""
+        return sum(one.size for one in self.files[: self.cut.data_volumes if self.cut else 1])
+
+    @property
+    def name(self) -> str:
+        """What messages call it: its file, `stdout`, or a pattern that its volumes fit."""
+        path = self.files[0].path
+        whole = self.cut is None or self.cut.whole
+        return str(path if whole else path.with_name(f"{stem_in_name(path.name)}.*.uvb"))
 
 
 def packing_time() -> datetime:
@@ -109,35 +126,6 @@ def serial_of(serial: int | None, now: datetime) -> int:
     return serial if serial is not None else int(now.strftime("%Y%m%d%H%M%S"))
 
 
-def output_path(output: Path, marked: Label) -> Path:
-    """Return the bundle's path: `output` itself, or `NAME-SERIAL.uvb` in it where it is a folder."""
-    return output / f"{marked.name}-{marked.serial}.uvb" if output.is_dir() else output
-
-
-def check_output(output: Path) -> None:
-    """Refuse a place that cannot take the bundle, before anything is fetched for it.
-
-    Raises `UsageFault` for a folder that is not there and for a device, whose place a finished file would
-    take, and `HostFault` for a folder that may not be written.
-    """
-    if str(output) == "-":
-        return
-    with host_faults(output):
-        if output.exists() and not (output.is_file() or output.is_dir()):
-            raise UsageFault(
-                f"{output}: is a device or a pipe, expected a file or a folder",
-                hint="for a stream say -o - and redirect it",
-            )
-        folder = output if output.is_dir() else output.parent
-        if not folder.is_dir():
-            raise UsageFault(
-                f"{folder}: no such folder, expected one for the bundle",
-                hint=f"mkdir {shlex.quote(str(folder))}",
-            )
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
-
-
 def pack(
     ingredients: Sequence[Ingredient],
     *,
@@ -148,6 +136,7 @@ def pack(
     scratch: Path,
     chain: Sequence[SignedDocument] = (),
     since: Contents | None = None,
+    wished: Wished = ONE_FILE,
     progress: Progress,
 ) -> Packed:
     """Store, sign and write the bundle; `output` is a file, a folder, or `-` for stdout.
@@ -157,8 +146,6 @@ def pack(
     in `scratch` meanwhile, several times the size of the bundle: its own place may be a stick.
     Raises `HostFault` where either cannot be written; then nothing is left behind.
     """
-    to_stdout = str(output) == "-"
-    path = output_path(output, marked)
     begun = time.monotonic()
     with _room(scratch), tempfile.TemporaryDirectory(dir=scratch) as folder:
         if level is None:
@@ -178,21 +165,18 @@ def pack(
         most = MAX_PREFIXED_INDEX if any(one.prefix for one in index.members) else MAX_INDEX_BYTES
         if len(raw) > most:
             raise UsageFault(
-                f"{path}: its index would have {len(raw)} bytes, expected at most {most}",
+                f"{marked.name}: its index would have {len(raw)} bytes, expected at most {most}",
                 hint="carry less in one bundle: split the manifest, by platforms for instance",
             )
         signatures = [key.sign(raw, namespace=NAMESPACE)]
-        chunks = container(raw, signatures, stored, chain=chain, progress=progress)
-        if to_stdout:
-            size = _to_stdout(chunks)
-        else:
-            with whole_file(path) as out:
-                size = write_to(out, chunks)
+        opening = b"".join(front(raw, signatures, chain))
+        source = Source(front=opening, index=index, digest=str(Digest.of(raw)))
+        files, cut = _write(source, stored, output=output, wished=wished, progress=progress)
     return Packed(
-        path=None if to_stdout else path,
-        size=size,
+        files=files,
+        cut=cut,
         index=index,
-        index_sha256=str(Digest.of(raw)),
+        index_sha256=source.digest,
         seconds=(
             *made.seconds,
             ("store", compressed - begun - sum(spent for _, spent in made.seconds)),
@@ -219,11 +203,20 @@ def _room(scratch: Path) -> Iterator[None]:
             ) from None
 
 
-def _to_stdout(chunks: Iterator[bytes]) -> int:
-    with host_faults(Path("stdout")):
-        size = write_to(sys.stdout.buffer, chunks)
-        sys.stdout.buffer.flush()
-    return size
+def _write(
+    source: Source, stored: Sequence[Stored], *, output: Path, wished: Wished, progress: Progress
+) -> tuple[tuple[Written, ...], Cut | None]:
+    """Write the bundle as it is wished; return its files and the cut, None for one file."""
+    blocks = stored_blocks(stored)
+    if str(output) == "-":
+        out = sys.stdout.buffer
+        with host_faults(Path("stdout")):
+            size = write_joined(out.write, source=source, blocks=blocks, progress=progress)
+            out.flush()
+        return (Written(path=Path("stdout"), size=size, sha256=None),), None
+    cut = choose(source, wished) if wished else None
+    target = Target.of(output, source.index)
+    return write_files(target, source=source, cut=cut, blocks=blocks, progress=progress), cut
 
 
 def _index(marked: Label, stored: Sequence[Stored], whole: Made) -> Index:
@@ -266,4 +259,7 @@ def table(packed: Packed) -> list[str]:
     if packed.recognised:
         lines.append(packed.recognised)
     lines.append(f"{size(content):>11} -> {size(packed.size):>11}  {ratio:4.2f}  in all; {times}")
+    if packed.cut:
+        total = size(sum(one.size for one in packed.files))
+        lines.append(f"{'':>11}    {total:>11}        in {describe(packed.cut, packed.files)}")
     return lines

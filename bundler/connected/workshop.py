@@ -24,8 +24,11 @@ from bundler.connected.manifest import Manifest, load_manifest
 from bundler.connected.ownbuilds import OwnBuild, prepare
 from bundler.connected.sources import folders
 from bundler.core.durable import whole_file
+from bundler.core.index import BLOCK_SIZE
 from bundler.core.text import counted, size
 from bundler.errors import SourceFault, UsageFault
+from bundler.offline.choosecut import ONE_FILE
+from bundler.offline.placing import check_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from bundler.core.digest import Digest
     from bundler.core.metadata import Row
     from bundler.core.progress import Progress
+    from bundler.offline.choosecut import Wished
     from bundler.signing.signer import SigningKey
     from bundler.signing.trustdoc import SignedDocument
 
@@ -105,7 +109,7 @@ class Workshop:
             f"{counted(len(lock.platforms), 'platform')}, {', '.join(total)}"
         )
 
-    def plan(self, *, level: str | None, since: Sequence[Path] = ()) -> list[str]:
+    def plan(self, *, level: str | None, since: Sequence[Path] = (), wished: Wished = ONE_FILE) -> list[str]:
         """Return what `pack` would carry, a line each; resolves where the lock is old, writes nothing.
 
         Without a level everything is carried as it is, and no line says so of an archive.
@@ -135,6 +139,8 @@ class Workshop:
         much = size(expected) if expected else "little"  # an index travels even where all is unchanged
         how = f"--level {level}" if level else "--plain"
         lines.append(f"{much:>11}  in the bundle with {how}, estimated{without}")
+        if wished:
+            lines.append(f"{'':>11}  in {wished.outlook(expected)}")
         return lines
 
     def pack(
@@ -146,12 +152,19 @@ class Workshop:
         valid_days: int | None = None,
         chain: Sequence[SignedDocument] = (),
         since: Sequence[Path] = (),
+        wished: Wished = ONE_FILE,
     ) -> packing.Packed:
         """Lock where needed, fetch, build, sign and write the bundle; `valid_days` overrides the manifest.
 
         `since` names earlier bundles or their indexes: what they brought is not carried again.
         """
-        packing.check_output(output)
+        check_output(output)
+        if wished.size is not None and wished.size <= BLOCK_SIZE:
+            raise UsageFault(
+                f"--volume-size: expected room for more than one block, which has {BLOCK_SIZE} bytes, "
+                f"found {wished.size}",
+                hint="say a medium or a size such as fat32, dvd, diode or 100M",
+            )
         now = packing.packing_time()
         earlier = self._earlier(since, now)
         if earlier:
@@ -195,6 +208,7 @@ class Workshop:
                 )
                 if earlier
                 else None,
+                wished=wished,
                 progress=self.progress,
             )
         return replace(packed, seconds=(("fetch", fetched), *packed.seconds))

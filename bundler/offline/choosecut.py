@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from bundler.core import ustar
 from bundler.core.blocks import Blocks
 from bundler.core.cut import MAX_PARITY, MAX_VOLUMES, Cut, Layout
+from bundler.core.text import counted
 from bundler.core.volumehead import DATA, PARITY, Head
 from bundler.errors import UsageFault
 
@@ -84,23 +85,46 @@ class Parity:
 NO_PARITY: Final = Parity()
 
 
-def check_wishes(*, size: int | None, parity: Parity) -> None:
-    """Refuse a count of parity volumes for a bundle that stays one file; raises `UsageFault`."""
-    if size is None and parity.count:
-        raise UsageFault(
-            f"--parity: expected a share such as 10% for a bundle in one file, found {parity.count}",
-            hint="add --volume-size to cut it into volumes, or say --parity 10%",
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wished:
+    """What was asked for: the bytes of the largest file, None for any, and how much parity.
+
+    Raises `UsageFault` for a count of parity volumes of a bundle that stays one file.
+    """
+
+    size: int | None = None
+    parity: Parity = NO_PARITY
+
+    def __post_init__(self) -> None:
+        if self.size is None and self.parity.count:
+            raise UsageFault(
+                f"--parity: expected a share such as 10% for a bundle in one file, found {self.parity.count}",
+                hint="add --volume-size to cut it into volumes, or say --parity 10%",
+            )
+
+    def __bool__(self) -> bool:
+        return self.size is not None or bool(self.parity)
+
+    def outlook(self, expected: int) -> str:
+        """Return what a bundle of about `expected` bytes will be: `about 12 volumes, and 2 of parity`."""
+        if self.size is None or (expected <= self.size and not self.parity.count):
+            return "one file, and its parity" if self.parity else "one file"
+        volumes = -(-expected // self.size)
+        groups = -(-volumes // COLUMNS)
+        parity = groups * self.parity.columns(-(-volumes // groups), groups)
+        return f"about {counted(volumes, 'volume')}" + (f", and {parity} of parity" if parity else "")
 
 
-def choose(source: Source, *, size: int | None, parity: Parity = NO_PARITY) -> Cut | None:
-    """Return the cut with the fewest volumes of at most `size` bytes, or None for one file without parity.
+ONE_FILE: Final = Wished()
+
+
+def choose(source: Source, wished: Wished) -> Cut | None:
+    """Return the cut with the fewest volumes of the wished size, or None for one file without parity.
 
     A bundle that fits stays one file, which everybody can use, but where a count of parity volumes is wished
     for. Raises `UsageFault`: where no volume can be as small it names the size that can.
     """
-    check_wishes(size=size, parity=parity)
-    sizes = _Sizes(source)
+    size, parity, sizes = wished.size, wished.parity, _Sizes(source)
     if size is None:
         return sizes.whole(parity) if parity else None
     if sizes.in_one_file <= size and not parity.count:

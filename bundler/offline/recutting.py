@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.errors import UsageFault
-from bundler.offline.choosecut import check_wishes, choose
+from bundler.offline.choosecut import choose
 from bundler.offline.front import as_members, files_of
 from bundler.offline.placing import Target, write_files
 from bundler.offline.reader import Reader, parse_named, reader_of, verify_index
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bundler.core.cut import Cut
     from bundler.core.progress import Progress
-    from bundler.offline.choosecut import Parity
+    from bundler.offline.choosecut import Wished
     from bundler.offline.reader import VerifiedIndex
     from bundler.signing.trust import Trust
 
@@ -61,19 +61,17 @@ def split(
     given: Given,
     output: Path,
     *,
-    size: int | None,
-    parity: Parity,
+    wished: Wished,
     inputs: Sequence[Path],
     progress: Progress,
 ) -> tuple[tuple[Written, ...], Cut | None]:
-    """Write the bundle in volumes of at most `size` bytes, with parity; return the files and the cut.
+    """Write the bundle as it is wished, in volumes, with parity, or both; return the files and the cut.
 
     A bundle in one file that only gets parity stays where it is, if that goes beside it under its name.
     Raises `UsageFault`, also where a file would take the place of one of `inputs`.
     """
-    check_wishes(size=size, parity=parity)
     source, target = given.source, Target.of(output, given.source.index)
-    cut = choose(source, size=size, parity=parity)
+    cut = choose(source, wished)
     if cut and cut.whole and len(inputs) == 1 and _same(inputs[0], target.file):
         written = write_parity(
             target.file, stem=target.stem, source=source, cut=cut, blocks=given.blocks(), progress=progress

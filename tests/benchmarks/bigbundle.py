@@ -11,12 +11,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bundles import HOST, PACKER
 
-from bundler.connected.bundlewriter import Ingredient, container, store_all, write_to
-from bundler.core.digest import hash_file
+from bundler.connected.bundlewriter import Ingredient, front, store_all, stored_blocks
+from bundler.core.digest import Digest, hash_file
 from bundler.core.index import Index
 from bundler.core.metadata import Row, dump_rows
 from bundler.core.progress import Silent
 from bundler.core.uvnames import cache_name, mirror_path, own_build_url
+from bundler.offline.placing import write_joined
+from bundler.offline.splitting import Source
 
 _CHUNK = 1 << 20
 
@@ -74,4 +76,6 @@ def write_bundle(path: Path, *, size: int, archives: int = 8) -> None:
         )  # fmt: skip
         raw = index.to_bytes()
         with path.open("wb") as out:
-            write_to(out, container(raw, [PACKER.sign(raw)], stored, progress=Silent()))
+            opening = b"".join(front(raw, [PACKER.sign(raw)]))
+            source = Source(front=opening, index=index, digest=str(Digest.of(raw)))
+            write_joined(out.write, source=source, blocks=stored_blocks(stored), progress=Silent())
