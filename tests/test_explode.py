@@ -93,7 +93,7 @@ def folder(tmp_path):
 def test_the_folder_is_the_same_bundle_byte_for_byte(kind, tmp_path):
     exploded(BUNDLES[kind], tmp_path / "open")
     assert joined(tmp_path / "open") == BUNDLES[kind]
-    assert [one.name for one in tmp_path.iterdir()] == ["open"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["open", "open.SHA256SUMS"]
 
 
 def test_what_pack_makes_comes_back_byte_for_byte(tmp_path):
@@ -150,6 +150,16 @@ def test_the_folder_holds_what_stock_tar_makes_of_the_bundle_and_plain_files(dat
     assert {path: facts for path, facts in ours.items() if path.split("/")[0] != "plain"} == stock
     modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "open").rglob("*") if path.is_file()}
     assert modes == {0o644}
+
+
+@pytest.mark.parametrize("kind", BUNDLES)
+def test_the_list_beside_the_folder_has_exactly_its_files(kind, tmp_path):
+    folder = tmp_path / "open"
+    exploded(BUNDLES[kind], folder)
+    there = {path: hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in files_below(folder)}
+    lines = (tmp_path / "open.SHA256SUMS").read_text().splitlines()
+    assert {line[66:]: line[:64] for line in lines} == there
+    assert len(lines) == len(there)
 
 
 @pytest.mark.skipif(not shutil.which("sha256sum"), reason="needs sha256sum")
@@ -383,7 +393,10 @@ def test_what_is_there_already_is_not_touched(tmp_path):
         exploded(FULL, tmp_path / "open")
     with pytest.raises(UsageFault, match="no such folder, expected one for the files of the bundle"):
         exploded(FULL, tmp_path / "none" / "open")
-    assert tree(tmp_path).keys() == {"open"}
+    (tmp_path / "other.SHA256SUMS").touch()
+    with pytest.raises(UsageFault, match=r"other.SHA256SUMS: exists already"):
+        exploded(FULL, tmp_path / "other")
+    assert tree(tmp_path).keys() == {"open", "other.SHA256SUMS"}
 
 
 def test_too_little_room_is_told_before_anything_is_written(tmp_path, monkeypatch):
@@ -442,7 +455,7 @@ def place(tmp_path):
 def test_split_and_join_give_the_folder_and_the_bundle(place):
     trust = ("--trust", place / "packer.pub")
     done = bundler("split", place / "q4.uvb", "--exploded", "-o", place / "open", *trust)
-    assert (done.code, done.stdout) == (0, f"{place / 'open'}\n"), done.stderr
+    assert (done.code, done.stdout) == (0, f"{place / 'open'}\n{place / 'open'}.SHA256SUMS\n"), done.stderr
     assert "every byte is as signed; 6 files as stored, 2 files of " in done.stderr
     (place / "open" / "report.txt").write_text("clean")
     done = bundler("join", place / "open", "-o", place / "again.uvb", *trust)

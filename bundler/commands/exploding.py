@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def explode_to(
     output: str, *, bundle: Sequence[Path], trust: Path | None, verifier: str, quiet: bool
 ) -> None:
-    """Write the folder, say what became of the bundle, and print the folder's path."""
+    """Write the folder, say what became of the bundle, and print the paths of folder and list."""
     from bundler.commands.either import say_signers
     from bundler.core.text import counted, size
     from bundler.offline.explode import check_new, explode
@@ -46,4 +46,4 @@ def explode_to(
             f"{folder}: {index.title}: every byte is as signed; {stored} as stored, "
             f"{counted(len(plain), 'file')} of {size(sum(one.size for one in plain))} plain beside them"
         )
-    emit(f"{folder}\n")
+    emit(f"{made.folder}\n{made.listing}\n")

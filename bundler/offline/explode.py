@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from bundler.core.durable import host_faults, sync_folder
+from bundler.core.digest import Digest
+from bundler.core.durable import host_faults, sync_folder, whole_file
 from bundler.core.index import SUMS_NAME
 from bundler.core.text import counted
 from bundler.core.text import size as show_size
@@ -41,9 +42,13 @@ _SLACK = 16 << 20  # bytes for folders and the file system's own books
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exploded:
-    """A finished folder, what it was made of, and the artifacts that only hosts with earlier bundles have."""
+    """A finished folder, the list of its files, what it was made of, and the artifacts that it lacks.
+
+    Those need what only hosts with earlier bundles have.
+    """
 
     folder: Path
+    listing: Path
     verified: VerifiedIndex
     left_out: tuple[Artifact, ...]
 
@@ -85,17 +90,26 @@ def explode(
             staging.write(PLAIN_SUMS, plain_sums(index))
         progress.stage("sync to disk", None)
         staging.finish()
-    return Exploded(folder=folder, verified=verified, left_out=left_out)
+    listing = listing_of(folder)
+    with whole_file(listing) as out:
+        out.write(_lines(signed, index, plain))
+    return Exploded(folder=folder, listing=listing, verified=verified, left_out=left_out)
+
+
+def listing_of(folder: Path) -> Path:
+    """Return where the list of exactly the files of `folder` goes: beside it."""
+    return folder.with_name(f"{folder.name}.{SUMS_NAME}")
 
 
 def check_new(folder: Path) -> None:
     """Raise `UsageFault` where something has that name already, or the folder above it is not there."""
     with host_faults(folder):
-        if folder.is_symlink() or folder.exists():
-            raise UsageFault(
-                f"{folder}: exists already, expected the name of a new folder",
-                hint="choose another name, or move what is there away",
-            )
+        for path in (folder, listing_of(folder)):
+            if path.is_symlink() or path.exists():
+                raise UsageFault(
+                    f"{path}: exists already, expected the name of a new folder, and none for its list",
+                    hint="choose another name, or move what is there away",
+                )
         if not folder.absolute().parent.is_dir():
             raise UsageFault(
                 f"{folder.absolute().parent}: no such folder, expected one for the files of the bundle",
@@ -185,6 +199,16 @@ def _target(
 
 def _nowhere(data: bytes) -> None:
     """Drop the bytes: they were hashed on the way, and lie in the member's own file."""
+
+
+def _lines(signed: SignedIndex, index: Index, plain: Sequence[Artifact]) -> bytes:
+    """Write the digest of every file of the folder, in coreutils' form, with paths as seen from it."""
+    found = [(path, Digest.of(data)) for path, data in files_of(signed)]
+    found += [(one.path, one.sha256) for one in index.members]
+    found += [(f"{PLAIN}/{one.path}", one.sha256) for one in plain]
+    if plain:
+        found.append((PLAIN_SUMS, Digest.of(plain_sums(index))))
+    return "".join(f"{digest}  {path}\n" for path, digest in found).encode()
 
 
 def _left_out(index: Index, plain: Sequence[Artifact]) -> tuple[Artifact, ...]:
