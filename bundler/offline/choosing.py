@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -120,8 +120,12 @@ def _told(files: list[Seen]) -> list[str]:
 
 
 def _front(files: list[Seen], *, judge: Judge | None) -> tuple[SignedIndex, str, Index | None]:
-    """Return the first front that holds: what it is, its digest, and its index where it was judged."""
-    fronts = {one.front: one for one in reversed(files) if one.intact and one.front}
+    """Return the first front that holds: what it is, its digest, and its index where it was judged.
+
+    What most files have comes first: where nobody judges, a signature may be damaged in the others.
+    """
+    counts = Counter(one.front for one in files if one.intact)
+    fronts = {one.front: one for one in files if one.intact and one.front}
     if not fronts:
         raise DamagedFault(
             f"{files[0].path}: the index is damaged in {counted(len(files), 'file')} of this bundle, "
@@ -129,7 +133,7 @@ def _front(files: list[Seen], *, judge: Judge | None) -> tuple[SignedIndex, str,
             hint=COPY_AGAIN,
         )
     refusal: SignatureFault | None = None
-    for digest, one in reversed(fronts.items()):
+    for digest, one in sorted(fronts.items(), key=lambda pair: -counts[pair[0]]):
         name = str(one.path)
         with open_regular(one.path) as stream:
             signed, _ = read_front(stream, name=name)
