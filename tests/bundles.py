@@ -7,12 +7,11 @@ import random
 import tempfile
 from dataclasses import fields
 from pathlib import Path
-from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bundler.connected.bundlewriter import Ingredient, front, store_all, stored_blocks
+from bundler.connected.bundlewriter import Ingredient, front, in_blocks, store_all, stored_blocks
 from bundler.core.digest import Digest
 from bundler.core.index import BLOCK_SIZE, Index
 from bundler.core.metadata import Row, dump_rows
@@ -177,8 +176,8 @@ def make_bundle(
         )  # fmt: skip
         spool = folder / "spool"
         spool.mkdir()
-        with patch("bundler.connected.bundlewriter.BLOCK_SIZE", block_size):
-            stored = store_all(ingredients, level="fast", spool=spool, progress=Silent())
+        stored = store_all(ingredients, level="fast", spool=spool, progress=Silent())
+        stored = in_blocks(stored, block_size)
         index = Index(
             name=name, release="2026Q4", serial=serial, created=created, expires=expires, tool="uv-bundler test",
             uv=("0.13.8",) if uv_for else (), platforms=platforms,

@@ -5,9 +5,16 @@ from bundles import HOST, PACKER, Packer, archive, make_bundle, make_document, s
 
 from bundler.connected import bundlewriter
 from bundler.connected.addsignature import add_signature
-from bundler.connected.bundlewriter import LEVELS, Ingredient, store_all, stored_blocks
+from bundler.connected.bundlewriter import (
+    LEVELS,
+    Ingredient,
+    block_size_for,
+    in_blocks,
+    store_all,
+    stored_blocks,
+)
 from bundler.core.digest import Digest
-from bundler.core.index import IDENTITY, SUMS_NAME, ZSTD
+from bundler.core.index import BLOCK_SIZE, IDENTITY, SUMS_NAME, ZSTD
 from bundler.core.platforms import Platform
 from bundler.core.progress import Silent
 from bundler.errors import DamagedFault, SourceFault, UsageFault
@@ -93,9 +100,9 @@ def test_a_file_that_changes_between_measuring_and_writing_ends_the_bundle(tmp_p
     for changed in (small_content(9), small_content()[:-1], small_content() + b"!", b""):
         one.source.write_bytes(changed)
         with pytest.raises(DamagedFault, match="changed while it was packed"):
-            list(stored_blocks(parts))
+            list(stored_blocks(parts, block_size=BLOCK_SIZE))
     one.source.write_bytes(small_content())
-    assert list(stored_blocks(parts))[1:] == [small_content()]
+    assert list(stored_blocks(parts, block_size=BLOCK_SIZE))[1:] == [small_content()]
 
 
 def test_sums_name_every_member_but_themselves(tmp_path):
@@ -177,3 +184,34 @@ def test_members_come_small_ones_first_so_that_a_reader_knows_early(tmp_path):
     small = ingredient(tmp_path / "z-small", small_content())
     names = [item.member.path for item in stored([large, small], tmp_path)]
     assert names == [SUMS_NAME, f"payload/{small.path}", f"payload/{large.path}"]
+
+
+@pytest.mark.parametrize(
+    ("total", "expected"),
+    [
+        (0, 1 << 16),
+        (512 << 20, 1 << 16),
+        ((512 << 20) + 1, 1 << 17),
+        (1 << 30, 1 << 17),
+        (4 << 30, 1 << 19),
+        ((4 << 30) + 1, 1 << 20),
+        (200 << 30, 1 << 20),
+    ],
+)
+def test_a_small_bundle_has_small_blocks(total, expected):
+    assert block_size_for(total) == expected
+
+
+def test_blocks_of_another_size_are_those_of_the_same_bytes(tmp_path):
+    content = small_content(3, size=200_000)
+    (tmp_path / "a").write_bytes(content)
+    one = Ingredient(
+        path="bundle.lock", size=len(content), sha256=Digest.of(content), role="lock", source=tmp_path / "a"
+    )
+    stored = in_blocks(store_all([one], level="fast", spool=tmp_path, progress=Silent()), 1 << 16)
+    member = stored[1].member
+    assert list(member.blocks) == [Digest.of(content[at : at + 65536]) for at in range(0, 200_000, 65536)]
+    assert member.sha256 == Digest.of(content)
+    assert list(stored_blocks(stored, block_size=1 << 16))[1:] == [
+        content[at : at + 65536] for at in range(0, 200_000, 65536)
+    ]

@@ -8,13 +8,22 @@ from __future__ import annotations
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import zstandard
 
 from bundler.core.digest import CHUNK, Digest, read_chunks
-from bundler.core.index import BLOCK_SIZE, IDENTITY, SUMS_NAME, ZSTD, Artifact, Content, Member
+from bundler.core.index import (
+    BLOCK_SIZE,
+    IDENTITY,
+    MIN_BLOCK_SIZE,
+    SUMS_NAME,
+    ZSTD,
+    Artifact,
+    Content,
+    Member,
+)
 from bundler.errors import DamagedFault, SourceFault
 from bundler.offline.front import as_members, front_files
 from bundler.offline.members import sums
@@ -29,6 +38,7 @@ if TYPE_CHECKING:
 LEVELS = {"fast": 3, "default": 9, "best": 19}  # zstd's; README has what they cost and save
 _SAMPLE = 1 << 20  # bytes compressed to learn whether a file shrinks at all
 _WORTH = 0.97  # what a sample must shrink to, or the file is stored as it is
+_MOST_BLOCKS = 8192  # of a bundle with blocks smaller than 1 MiB
 _MEMORY = 100 << 20  # bytes for compressors at work; one of level 19 takes 81 MiB, of level 9 10 MiB
 
 
@@ -163,7 +173,31 @@ def measure(path: str, blocks: Iterator[bytes], *, encoding: str) -> Member:
     )
 
 
-def stored_blocks(stored: Sequence[Stored], *, block_size: int = BLOCK_SIZE) -> Iterator[bytes]:
+def block_size_for(total: int) -> int:
+    """Return the bytes of a block in a bundle that stores `total`: 64 KiB up to 512 MiB, 1 MiB beyond 4 GiB.
+
+    The smaller a block, the more single bad sectors parity recovers; an index has 70 bytes for each.
+    """
+    size = MIN_BLOCK_SIZE
+    while size < BLOCK_SIZE and total > size * _MOST_BLOCKS:
+        size *= 2
+    return size
+
+
+def in_blocks(stored: Sequence[Stored], block_size: int) -> tuple[Stored, ...]:
+    """Return the same members with the digests of blocks of this size, each file read once more."""
+    if block_size == BLOCK_SIZE:
+        return tuple(stored)
+
+    def cut(one: Stored) -> Stored:
+        digests = tuple(Digest.of(data) for data in read_chunks(one.file, chunk=block_size))
+        return replace(one, member=replace(one.member, blocks=digests))
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return tuple(pool.map(cut, stored))
+
+
+def stored_blocks(stored: Sequence[Stored], *, block_size: int) -> Iterator[bytes]:
     """Yield the blocks of all members; raises `DamagedFault` where a stored file changed in between."""
     for one in stored:
         digests = iter(one.member.blocks)

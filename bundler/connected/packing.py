@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundler import __version__
-from bundler.connected.bundlewriter import front, store_plain, stored_blocks, with_sums
+from bundler.connected.bundlewriter import (
+    block_size_for,
+    front,
+    in_blocks,
+    store_plain,
+    stored_blocks,
+    with_sums,
+)
 from bundler.connected.recompress import recompress, untouched
 from bundler.connected.since import Made, make_since
 from bundler.core.digest import Digest
@@ -159,8 +166,10 @@ def pack(
         made = whole.recompressed
         plain = store_plain(made.left, level=level, spool=Path(folder), progress=progress)
         stored = with_sums([*plain, *made.stored], Path(folder))
+        block_size = block_size_for(sum(one.member.size for one in stored))
+        stored = in_blocks(stored, block_size)
         compressed = time.monotonic()
-        index = _index(marked, stored, whole)
+        index = _index(marked, stored, whole, block_size=block_size)
         raw = index.to_bytes()
         most = MAX_PREFIXED_INDEX if any(one.prefix for one in index.members) else MAX_INDEX_BYTES
         if len(raw) > most:
@@ -207,7 +216,7 @@ def _write(
     source: Source, stored: Sequence[Stored], *, output: Path, wished: Wished, progress: Progress
 ) -> tuple[tuple[Written, ...], Cut | None]:
     """Write the bundle as it is wished; return its files and the cut, None for one file."""
-    blocks = stored_blocks(stored)
+    blocks = stored_blocks(stored, block_size=source.index.block_size)
     if str(output) == "-":
         out = sys.stdout.buffer
         with host_faults(Path("stdout")):
@@ -219,7 +228,7 @@ def _write(
     return write_files(target, source=source, cut=cut, blocks=blocks, progress=progress), cut
 
 
-def _index(marked: Label, stored: Sequence[Stored], whole: Made) -> Index:
+def _index(marked: Label, stored: Sequence[Stored], whole: Made, *, block_size: int) -> Index:
     return Index(
         name=marked.name,
         release=marked.release,
@@ -231,6 +240,7 @@ def _index(marked: Label, stored: Sequence[Stored], whole: Made) -> Index:
         platforms=marked.platforms,
         artifacts=(*(one.artifact for one in stored if one.artifact), *whole.recompressed.artifacts),
         members=tuple(one.member for one in stored),
+        block_size=block_size,
         base=whole.base,
         held=whole.held,
     )

@@ -24,7 +24,7 @@ from bundler.connected.manifest import Manifest, load_manifest
 from bundler.connected.ownbuilds import OwnBuild, prepare
 from bundler.connected.sources import folders
 from bundler.core.durable import whole_file
-from bundler.core.index import BLOCK_SIZE
+from bundler.core.index import MIN_BLOCK_SIZE
 from bundler.core.text import counted, size
 from bundler.errors import SourceFault, UsageFault
 from bundler.offline.choosecut import ONE_FILE
@@ -159,9 +159,9 @@ class Workshop:
         `since` names earlier bundles or their indexes: what they brought is not carried again.
         """
         check_output(output)
-        if wished.size is not None and wished.size <= BLOCK_SIZE:
+        if wished.size is not None and wished.size <= MIN_BLOCK_SIZE:
             raise UsageFault(
-                f"--volume-size: expected room for more than one block, which has {BLOCK_SIZE} bytes, "
+                f"--volume-size: expected room for more than one block, which has {MIN_BLOCK_SIZE} bytes, "
                 f"found {wished.size}",
                 hint="say a medium or a size such as fat32, dvd, diode or 100M",
             )

@@ -35,7 +35,8 @@ SUMS_NAME = "SHA256SUMS"
 MAX_INDEX_BYTES = 16 << 20  # names about 200 GiB of content in blocks of 1 MiB
 MAX_SIGNATURE_BYTES = 16 << 10
 MAX_SIGNATURES = 16
-BLOCK_SIZE = 1 << 20  # bytes of stored content that one digest covers
+BLOCK_SIZE = 1 << 20  # bytes of stored content that one digest covers, in a large bundle
+MIN_BLOCK_SIZE = 1 << 16  # in a small one
 IDENTITY, ZSTD = "identity", "zstd"
 MAX_WINDOW_LOG = 26  # zstd: 64 MiB, which with the largest index leaves a reader below 200 MiB
 METADATA_NAME = "download-metadata.json"
@@ -97,7 +98,7 @@ SHAPE = Record(
         "platforms": Key(shape=Seq(item=_PLATFORM, max_items=64), required=True),
         "base": Key(shape=Seq(item=BASE, min_items=1, max_items=MAX_BASES), default=()),
         "held": Key(shape=Seq(item=HELD, min_items=1, max_items=MAX_HELD), default=()),
-        "block_size": Key(shape=Whole(minimum=1 << 16, maximum=1 << 22, unit="bytes"), required=True),
+        "block_size": Key(shape=Whole(minimum=MIN_BLOCK_SIZE, maximum=1 << 22, unit="bytes"), required=True),
         "artifacts": Key(shape=Seq(item=_ARTIFACT), required=True),
         "members": Key(shape=Seq(item=_MEMBER), required=True),
     }

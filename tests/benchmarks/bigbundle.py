@@ -11,7 +11,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bundles import HOST, PACKER
 
-from bundler.connected.bundlewriter import Ingredient, front, store_all, stored_blocks
+from bundler.connected.bundlewriter import (
+    Ingredient,
+    block_size_for,
+    front,
+    in_blocks,
+    store_all,
+    stored_blocks,
+)
 from bundler.core.digest import Digest, hash_file
 from bundler.core.index import Index
 from bundler.core.metadata import Row, dump_rows
@@ -69,13 +76,20 @@ def write_bundle(path: Path, *, size: int, archives: int = 8) -> None:
         spool = folder / "spool"
         spool.mkdir()
         stored = store_all(ingredients, level="fast", spool=spool, progress=Silent())
+        block_size = block_size_for(sum(one.member.size for one in stored))
+        stored = in_blocks(stored, block_size)
         index = Index(
             name="bench", release="bench", serial=1, created="2026-01-01T00:00:00Z", tool="bench", uv=(),
             platforms=(HOST,), artifacts=tuple(one.artifact for one in stored if one.artifact),
-            members=tuple(one.member for one in stored),
+            members=tuple(one.member for one in stored), block_size=block_size,
         )  # fmt: skip
         raw = index.to_bytes()
         with path.open("wb") as out:
             opening = b"".join(front(raw, [PACKER.sign(raw)]))
             source = Source(front=opening, index=index, digest=str(Digest.of(raw)))
-            write_joined(out.write, source=source, blocks=stored_blocks(stored), progress=Silent())
+            write_joined(
+                out.write,
+                source=source,
+                blocks=stored_blocks(stored, block_size=block_size),
+                progress=Silent(),
+            )
