@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -493,3 +494,39 @@ def test_what_is_wrong_with_the_words_is_told_before_anything_is_read(place):
         assert (done.code, done.stdout) == (code, ""), done.stderr
         assert message in done.stderr
     assert not (place / "open").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc to tell which file a descriptor is")
+def test_every_file_and_folder_is_on_the_disk_before_the_folder_gets_its_name(tmp_path, monkeypatch):
+    events = []
+    sync, rename = os.fsync, Path.rename
+
+    def synced(handle):
+        events.append(Path(f"/proc/self/fd/{handle}").readlink())
+        sync(handle)
+
+    def renamed(path, target):
+        events.append("renamed")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    exploded(FULL, tmp_path / "open")
+    before = events[: events.index("renamed")]
+    names = {"/".join(one.parts[len(tmp_path.parts) + 1 :]) for one in before}
+    folders = {
+        str(one.relative_to(tmp_path / "open")) for one in (tmp_path / "open").rglob("*") if one.is_dir()
+    }
+    wanted = {f"tree/{one}" for one in (*files_below(tmp_path / "open"), *folders)} | {"tree"}
+    assert wanted <= names
+    assert events[events.index("renamed") + 1] == tmp_path
+
+
+def test_a_folder_that_cannot_be_moved_to_its_place_leaves_nothing(tmp_path, monkeypatch):
+    def refused(path, target):
+        raise OSError(28, "No space left on device", str(path), None, str(target))
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(HostFault, match="open: No space left on device"):
+        exploded(FULL, tmp_path / "open")
+    assert list(tmp_path.iterdir()) == []
