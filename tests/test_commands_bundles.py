@@ -200,9 +200,10 @@ def test_a_file_beside_the_bundle_that_is_none_is_named(desk):
 
 
 def test_signing_a_folder_with_two_bundles_is_refused(desk):
-    (desk.folder / "b.uvb").write_bytes(b"")
-    done = bundler("sign", desk.folder, "--key", desk.trust)
-    check_refusal(done, 2, "expected one .uvb file in this folder, found 2", "b.uvb")
+    (desk.folder / "b.uvb").write_bytes(make_bundle(serial=8))
+    assert bundler("keygen", desk.folder / "key").code == 0
+    done = bundler("sign", desk.folder, "--key", desk.folder / "key")
+    check_refusal(done, 2, "expected files of one bundle, found 2", "b.uvb")
 
 
 @pytest.mark.parametrize("command", ["unpack", "verify", "inspect", "rehearse"])

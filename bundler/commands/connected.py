@@ -19,7 +19,6 @@ from bundler.commands.options import (
     Quiet,
     TrustOption,
     existing_bundle,
-    find_bundle,
     load_trust_option,
     one_of,
     open_bundle,
@@ -101,27 +100,41 @@ def _new_passphrase() -> bytes:
 
 
 def sign(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", readable=False, help="The bundle to sign.")],
+    bundle: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="BUNDLE...",
+            readable=False,
+            help="The bundle to sign: a file, or its volumes, or a folder.",
+        ),
+    ],
     *,
     key: KeyOption,
     quiet: Quiet = False,
 ) -> None:
     """Add a signature to a bundle. Index and payload stay as they are; every byte is checked on the way.
 
-    Example: uv-bundler sign q4.uvb --key second-person
-    """
-    from bundler.connected.addsignature import add_signature
+    \b
+    Examples:
+      uv-bundler sign q4.uvb --key second-person
+      uv-bundler sign out/ --key second-person
+    """  # noqa: D301  # \b keeps the examples' lines apart in the help text
+    from bundler.connected.signset import sign_files
+    from bundler.core.text import counted
 
-    if str(bundle) == "-":
+    if any(str(one) == "-" for one in bundle):
         raise UsageFault(
             "stdin: expected a file to sign, which is written anew", hint="name the bundle's file"
         )
-    path = existing_bundle(find_bundle(bundle))
+    for one in bundle:
+        existing_bundle(one)
     signer = signing_key(key)
     with watch(quiet=quiet) as progress:
-        count = add_signature(path, signer, progress=progress)
+        signed = sign_files(bundle, signer, progress=progress)
     if not quiet:
-        say(f"{path}: signed by {signer.public.fingerprint}, {count} signatures now")
+        first, *more = signed.files
+        name = f"{first} and {counted(len(more), 'file')} more" if more else str(first)
+        say(f"{name}: signed by {signer.public.fingerprint}, {signed.signatures} signatures now")
 
 
 def rehearse(

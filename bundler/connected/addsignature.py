@@ -10,7 +10,6 @@ from bundler.core.durable import host_faults, whole_file
 from bundler.core.fault import Fault
 from bundler.core.index import MAX_SIGNATURES
 from bundler.errors import UsageFault
-from bundler.offline.members import stored_total
 from bundler.offline.reader import BundleReader, parse_named
 from bundler.signing.sshsig import claimed_key
 from bundler.signing.trust import NAMESPACE
@@ -23,12 +22,13 @@ if TYPE_CHECKING:
     from bundler.signing.signer import SigningKey
 
 
-def add_signature(path: Path, key: SigningKey, *, progress: Progress) -> int:
-    """Sign the bundle at `path` once more; return how many signatures it has now.
+def add_signature(path: Path, key: SigningKey, *, signature: bytes | None = None, progress: Progress) -> int:
+    """Sign the bundle in one file at `path` once more; return how many signatures it has now.
 
-    The file is written anew beside itself and replaced by one rename; on the way every block is checked
-    against the index, so nobody signs a bundle that is damaged. Raises `DamagedFault`, `UsageFault` where
-    the key has signed already, `HostFault` where the folder cannot be written.
+    `signature` is one by this key that other files of the bundle have already. The file is written anew
+    beside itself and replaced by one rename; on the way every block is checked against the index, so nobody
+    signs a bundle that is damaged. Raises `DamagedFault`, `UsageFault` where the key has signed already,
+    `HostFault` where the folder cannot be written.
     """
     with host_faults(path):
         stream = path.open("rb", buffering=0)
@@ -37,9 +37,8 @@ def add_signature(path: Path, key: SigningKey, *, progress: Progress) -> int:
         signed = reader.read_signed_index()
         index = parse_named(signed, name=str(path))
         reader.begin(index)
-        _refuse_again(signed, key, name=str(path))
-        signatures = (*signed.signatures, key.sign(signed.raw, namespace=NAMESPACE))
-        progress.stage("copy and check", stored_total(index))
+        refuse_again(signed, key, name=str(path))
+        signatures = (*signed.signatures, signature or key.sign(signed.raw, namespace=NAMESPACE))
         with whole_file(path, mode=path.stat().st_mode & 0o777) as out:
             for data in front(signed.raw, signatures, signed.chain):
                 out.write(data)
@@ -54,7 +53,8 @@ def add_signature(path: Path, key: SigningKey, *, progress: Progress) -> int:
     return len(signatures)
 
 
-def _refuse_again(signed: SignedIndex, key: SigningKey, *, name: str) -> None:
+def refuse_again(signed: SignedIndex, key: SigningKey, *, name: str) -> None:
+    """Raise `UsageFault` where the key has signed it already, or there is no room for one more signature."""
     if len(signed.signatures) >= MAX_SIGNATURES:
         raise UsageFault(f"{name}: has {MAX_SIGNATURES} signatures, expected room for one more")
     for signature in signed.signatures:

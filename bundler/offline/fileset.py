@@ -24,14 +24,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _AHEAD = 4  # pieces that may wait: with blocks of 4 MiB there are 20 MiB in flight
-_MODE = 0o644
 
 
 class NewFile:
-    """A file that has a temporary name; `path` is the one that it gets."""
+    """A file that has a temporary name; `path` is the one that it gets, `mode` its permissions then."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.size = path, 0
+    def __init__(self, path: Path, *, mode: int = 0o644) -> None:
+        self.path, self.size, self._mode = path, 0, mode
         self._state = hashlib.sha256()
         with host_faults(path):
             try:
@@ -64,7 +63,7 @@ class NewFile:
         """Make the content durable; afterwards the file can only be renamed."""
         with host_faults(self.path):
             if hasattr(os, "fchmod"):
-                os.fchmod(self._handle, _MODE)
+                os.fchmod(self._handle, self._mode)
             os.fsync(self._handle)
             self._close()
 
@@ -88,9 +87,9 @@ class FileSet:
         self.folder = folder
         self.files: list[NewFile] = []
 
-    def create(self, name: str) -> NewFile:
+    def create(self, name: str, *, mode: int = 0o644) -> NewFile:
         """Open one more; raises `HostFault` where the folder cannot be written."""
-        made = NewFile(self.folder / name)
+        made = NewFile(self.folder / name, mode=mode)
         self.files.append(made)
         return made
 

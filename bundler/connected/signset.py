@@ -1,0 +1,157 @@
+"""`sign` of a bundle in any files: each is written anew with one signature more in its front (FORMAT.md §17).
+
+They are replaced one after the other, each by one rename: what lies there in between is a set that every
+reader takes. Run again after an interruption it signs those that are left, with the same signature.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bundler.connected.addsignature import add_signature, refuse_again
+from bundler.core.digest import hash_file
+from bundler.core.durable import host_faults, read_own, whole_file
+from bundler.core.fault import Fault
+from bundler.errors import DamagedFault
+from bundler.offline.cells import read_cells
+from bundler.offline.choosing import choose
+from bundler.offline.fileset import whole_files
+from bundler.offline.front import as_members, front_files
+from bundler.offline.reader import parse_named
+from bundler.offline.splitting import Source
+from bundler.offline.survey import list_files, look, open_regular, read_front
+from bundler.signing.sshsig import verify_sshsig
+from bundler.signing.trust import NAMESPACE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from bundler.core.progress import Progress
+    from bundler.offline.reader import SignedIndex
+    from bundler.offline.survey import Seen
+    from bundler.signing.signer import SigningKey
+
+_CHUNK = 1 << 20  # bytes copied at a time
+_MAX_SUMS = 4 << 20  # bytes of a list of sums: of 10 000 files, with names of 240 characters
+_LINE = re.compile(rb"([0-9a-f]{64})  ([^\n]+)\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """What was signed: the files that were written anew, and how many signatures each of them has now."""
+
+    files: tuple[Path, ...]
+    signatures: int
+
+
+def sign_files(paths: Sequence[Path], key: SigningKey, *, progress: Progress) -> Signed:
+    """Add a signature to every file of the one bundle that `paths` name, and renew lists of their sums.
+
+    On the way each block is compared with the index, and each parity cell with its own digest. Raises
+    `DamagedFault` where one differs, and leaves that file as it is; `UsageFault` where all files have a
+    signature by this key; `HostFault` where a folder cannot be written.
+    """
+    name = " ".join(map(str, paths))
+    found = choose([look(one) for one in list_files(paths)], judge=None, name=name)
+    index = parse_named(found.signed, name=name)
+    fronts = {one.path: _front(one) for one in found.files}
+    for line in (*found.notes, *(f"{one.path}: {one.fault}: left as it is" for one in found.doubtful)):
+        progress.note(line)
+    own = [_own(one, key) for one in fronts.values()]
+    missing = [one for one, mine in zip(found.files, own, strict=True) if mine is None]
+    if not missing:
+        refuse_again(found.signed, key, name=name)
+    for one in missing:
+        refuse_again(fronts[one.path], key, name=str(one.path))
+    known = next(filter(None, own), None)
+    signature = known or key.sign(found.signed.raw, namespace=NAMESPACE)
+    progress.stage("copy and check", sum(one.size for one in missing))
+    most, digests = 0, {}
+    for one in missing:
+        front = fronts[one.path]
+        signatures = (*front.signatures, signature)
+        if one.head is None:
+            add_signature(one.path, key, signature=signature, progress=progress)
+        else:
+            opening = b"".join(as_members(front_files(front.raw, signatures, front.chain)))
+            source = Source(front=opening, index=index, digest=found.signed.digest)
+            digests[one.path] = _rewrite(one, source, progress)
+        most = max(most, len(signatures))
+    _renew_sums([one.path for one in found.files], digests)
+    return Signed(files=tuple(one.path for one in missing), signatures=most)
+
+
+def _front(seen: Seen) -> SignedIndex:
+    if not seen.intact:
+        raise _damaged(seen, "its index is not the one that was signed")
+    with open_regular(seen.path) as stream:
+        return read_front(stream, name=str(seen.path))[0]
+
+
+def _own(front: SignedIndex, key: SigningKey) -> bytes | None:
+    """Return the good signature by this key that is there already."""
+    for signature in front.signatures:
+        try:
+            if verify_sshsig(signature, front.raw, namespace=NAMESPACE) == key.public:
+                return signature
+        except Fault:
+            continue
+    return None
+
+
+def _rewrite(seen: Seen, source: Source, progress: Progress) -> str:
+    """Write a volume anew, with another front; return its sha256.
+
+    What was written is read and checked before it takes its place.
+    """
+    with (
+        whole_files(seen.path.parent) as files,
+        host_faults(seen.path),
+        open_regular(seen.path) as stream,
+    ):
+        made = files.create(seen.path.name, mode=seen.path.stat().st_mode & 0o777)
+        assert seen.head is not None  # noqa: S101
+        made.write(source.opening(seen.head))
+        stream.seek(seen.start)
+        while data := stream.read(_CHUNK):
+            made.write(data)
+            progress.advance(len(data))
+        made.finish()
+        written = look(made.temporary)
+        if not (written.head == seen.head and read_cells(source.index, written).flawless):
+            raise _damaged(seen, "not all of it is as it was written")
+    return made.sha256
+
+
+def _renew_sums(files: Iterable[Path], digests: dict[Path, str]) -> None:
+    """Put the digests as they are now into the lists of sums that lie beside the files."""
+    known = {(one.parent, os.fsencode(one.name)): one for one in files}
+    for folder in sorted({folder for folder, _ in known}):
+        with host_faults(folder):
+            lists = sorted(one for one in folder.iterdir() if one.name.endswith("SHA256SUMS"))
+        for listed in lists:
+            with host_faults(listed):
+                text = read_own(listed, limit=_MAX_SUMS)
+            lines = _LINE.findall(text)
+            if b"".join(b"%s  %s\n" % line for line in lines) != text:
+                continue  # it is none of ours
+            renewed = []
+            for digest, name in lines:
+                if (file := known.get((folder, name))) and file not in digests:
+                    with host_faults(file):
+                        digests[file] = hash_file(file)[0].hex
+                renewed.append((digests[file].encode() if file else digest, name))
+            if renewed != lines:
+                with whole_file(listed) as out:
+                    out.write(b"".join(b"%s  %s\n" % line for line in renewed))
+
+
+def _damaged(seen: Seen, what: str) -> DamagedFault:
+    return DamagedFault(
+        f"{seen.path}: {what}, expected a file that is whole",
+        hint="what is damaged is not signed: write good files first, with uv-bundler repair",
+    )
