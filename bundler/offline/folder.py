@@ -123,7 +123,8 @@ class FolderReader(Reader):
         signed = self._signed
         front = sum(len(data) for _, data in files_of(signed)) if signed else 0
         plain = [one.size for one in plain_artifacts(index) if self._files.is_there(f"{PLAIN}/{one.path}")]
-        return front + sum(one.size for one in index.members) + sum(plain)
+        sums = len(plain_sums(index)) if self._files.is_there(PLAIN_SUMS) else 0
+        return front + sum(one.size for one in index.members) + sum(plain) + sums
 
     def blocks(self, member: Member, *, block_size: int) -> Iterator[bytes]:
         """Yield the bytes of the member's file, block by block, each one already authenticated."""

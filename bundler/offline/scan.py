@@ -77,6 +77,7 @@ def scan(folder: Path, command: ScanCommand, *, record: Callable[[str], object],
     with this run, whatever ends that.
     """
     progress.stage("scan", None)
+    progress.note(f"scans with {command.text}")
     before = _snapshot(folder)
     time.sleep(_TICK)
     try:
