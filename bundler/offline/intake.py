@@ -115,6 +115,7 @@ class Intake:
         bundle = self._sets.bundle_of(known)
         self._check_size(arrival, known, bundle)
         if bundle.has_right(known):
+            self._sets.came_again(bundle, known, now=self._how.wall())
             return self._drop(arrival)
         target = self._sets.spool.place_for_arrival()
         if take(arrival, target, keep=self._how.keep):

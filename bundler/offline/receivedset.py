@@ -113,10 +113,11 @@ class ReceivedSet:
         self.files.append(Kept(seen=replace(arrived, path=path), cells=cells))
         return KEPT
 
-    def touch(self, *, now: float) -> None:
-        """Count as if all of it had come now."""
+    def touch(self, *, now: float, like: Seen | None = None) -> None:
+        """Count as if all of it, or the files of one volume, had come now."""
         for one in self.files:
-            _touch(one.seen.path, now)
+            if like is None or one.slot == slot_of(like):
+                _touch(one.seen.path, now)
 
     def times(self) -> list[float]:
         """Return when each file came, or when it came again, in seconds of Unix; raises `HostFault`."""

@@ -100,6 +100,11 @@ class ReceivedSets:
             f"{data.present} of {counted(data.total, 'volume')}{more}"
         )
 
+    def came_again(self, bundle: ReceivedSet, seen: Seen, *, now: float) -> None:
+        """Note that a volume came that is there already: its sender is at work."""
+        bundle.touch(now=now, like=seen)
+        self.changed.add(bundle.digest)
+
     def forget(self, bundle: ReceivedSet) -> None:
         """Remove a bundle with all its files. Raises `HostFault`."""
         bundle.remove()

@@ -106,7 +106,8 @@ class Receiver:
         newest: dict[str, int] = {}
         for mark in marks:
             newest[mark.name] = max(newest.get(mark.name, 0), mark.serial)
-        self._states = {digest: one for digest, one in self._states.items() if digest in self._sets.known}
+        there = {digest for digest, bundle in self._sets.known.items() if bundle.files}
+        self._states = {digest: one for digest, one in self._states.items() if digest in there}
         for bundle in sorted(self._sets.known.values(), key=lambda one: -one.index.serial):
             known = self._states.get(bundle.digest)
             stale = bundle.index.serial < newest.get(bundle.index.name, 0)
