@@ -94,3 +94,10 @@ def test_an_estimate_inflates_wheels_and_keeps_archives():
 
     assert estimate([one(1000, "3.13"), one(500, "3.13")], level=None) == 1500
     assert estimate([one(1000, None)], level=None) == 2300
+
+
+def test_a_plain_bundle_gets_parity_like_any_other(site):
+    done = site.pack("--plain", "--parity", "20%")
+    assert done.code == 0, done.stderr
+    assert site.run("verify", site.folder / "q4.uvb", "--trust", site.trust).code == 0
+    assert (site.folder / "q4.parity.uvb").exists()
