@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+from bundler.core import ustar
 from bundler.core.fault import Fault
 
 if TYPE_CHECKING:
@@ -14,6 +16,19 @@ if TYPE_CHECKING:
     from bundler.core.index import Index
 
 _NAME = re.compile(r"blocks/([0-9]{5})-([0-9]{7})")
+
+
+@functools.lru_cache(maxsize=64)
+def _header_parts(size: int) -> tuple[bytes, int, bytes]:
+    """Return what stands before and after the checksum in each block's header, and the sum without the name.
+
+    One header is made whole; of the others only the name and the checksum differ.
+    """
+    name = "blocks/00000-0000000"
+    whole = ustar.header(name, size)
+    checksum = slice(148, 156)  # six octal digits, a zero and a blank
+    total = int(whole[148:154], 8) - sum(name.encode())
+    return whole[len(name) : checksum.start], total, whole[checksum.stop :]
 
 
 class Blocks:
@@ -49,6 +64,12 @@ class Blocks:
         """Return the block's name as a member of a volume: `blocks/00003-0000017`."""
         member, number = self.locate(block)
         return f"blocks/{member:05d}-{number:07d}"
+
+    def header(self, block: int) -> bytes:
+        """Return the header of the block in a volume."""
+        name = self.name(block).encode()
+        before, total, after = _header_parts(self.size(block))
+        return name + before + b"%06o\0 " % (total + sum(name)) + after
 
     def describe(self, block: int) -> str:
         """Return the block as messages call it: `block 18 of 40 of payload/…/text.tar.zst`."""

@@ -128,11 +128,9 @@ def offers(shelf: Shelf, pattern: Pattern, content: Content) -> bool:
     block, parity, _ = content
     if block is not None:
         return shelf.has(block)
-    cut = pattern.layout.cut
-    if parity is None or pattern.head is None or not shelf.copies(cut, PARITY, pattern.head.number - 1):
+    if parity is None or pattern.head is None:
         return False
-    row, column = parity[1:]
-    return shelf.has_parity(cut, pattern.head.number - 1, row * cut.parity + column if cut.whole else row)
+    return shelf.has_parity(pattern.layout.cut, *parity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

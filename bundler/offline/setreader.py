@@ -109,7 +109,7 @@ class SetReader(Reader):
                     for group, row, column in layout.parity_cells(volume):
                         shelf.parity(layout.cut, group, row, column)
                         progress.advance(layout.row_size(group, row))
-        for block in range(len(shelf.blocks)):
+        for block in range(len(shelf.blocks)) if shelf.has_copies else ():
             shelf.read_copies(block, progress)
         for one in shelf.files:
             check_ends(shelf, one, front=self._found.front)

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.core import ustar
 from bundler.core.blocks import Blocks
 from bundler.core.cut import Layout, parity_name
-from bundler.core.fault import Fault
-from bundler.core.volumehead import DATA, PARITY, RESEND
+from bundler.core.volumehead import DATA, RESEND
 from bundler.offline.handles import Handles
 from bundler.offline.spots import Spot, read_supplement
+from bundler.offline.stacks import Stack
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from bundler.core.index import Index
     from bundler.core.progress import Progress
     from bundler.offline.survey import Seen
-
-_CELL = re.compile(r"parity/[0-9]{4}-[0-9]{7}-[0-9]{3}-([0-9a-f]{64})")
 
 
 @dataclass(slots=True)
@@ -52,40 +48,68 @@ class Shelf:
         self._members = list(
             itertools.accumulate((ustar.stored_size(one.size) for one in index.members), initial=0)
         )
-        self._volumes: dict[tuple[Cut, str, int], list[Seen]] = {}
-        self._layouts: dict[Cut, Layout] = {}
-        self._offsets: dict[tuple[Cut, str, int], array[int]] = {}
+        self._stacks: dict[Cut, Stack] = {}
+        self._striped: list[Stack] = []  # those whose volumes hold blocks
         self._resent: dict[int, list[Spot]] = {}
         for one in files:
             if one.head is None:
                 continue
-            cut = one.head.cut
             if one.head.kind == RESEND:
                 for block, spot in read_supplement(one, self.blocks, self._handles, note=self.note):
                     self._resent.setdefault(block, []).append(spot)
-                continue
-            self._layouts.setdefault(cut, Layout(index, cut))
-            self._volumes.setdefault((cut, one.head.kind, one.head.number - 1), []).append(one)
+            else:
+                self._stack(one.head.cut).add(one)
+
+    def _stack(self, cut: Cut) -> Stack:
+        if cut not in self._stacks:
+            self._stacks[cut] = stack = Stack(Layout(self.index, cut))
+            if not cut.whole:
+                self._striped.append(stack)
+        return self._stacks[cut]
 
     @property
     def layouts(self) -> Sequence[Layout]:
         """The layout of each cut that a volume of this bundle has, those with parity first."""
-        return sorted(self._layouts.values(), key=lambda one: -one.cut.parity)
+        return sorted((one.layout for one in self._stacks.values()), key=lambda one: -one.cut.parity)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is a file of full length for the whole bundle, or for each data volume of a cut."""
+        if any(one.size >= self.expected_size(one) for one in self._wholes):
+            return True
+        return any(
+            all(
+                any(one.size >= self.expected_size(one) for one in stack.copies(DATA, volume))
+                for volume in range(stack.layout.cut.volumes)
+            )
+            for stack in self._striped
+        )
+
+    @property
+    def has_copies(self) -> bool:
+        """Whether some block should be in two files."""
+        ways = len(self._wholes) + len(self._striped) + bool(self._resent)
+        return ways > 1 or any(one.has_duplicates for one in self._stacks.values())
 
     def copies(self, cut: Cut, kind: str, number: int) -> Sequence[Seen]:
         """Return the files that are this volume, from 0; the data of a `whole` cut is the bundle itself."""
         if cut.whole and kind == DATA:
             return self._wholes
-        return self._volumes.get((cut, kind, number), ())
+        return self._stacks[cut].copies(kind, number) if cut in self._stacks else ()
 
     def has(self, block: int) -> bool:
         """Tell whether a file is long enough to hold the block; what it holds was not read."""
-        return any(spot.end <= spot.seen.size for spot in self.spots(block))
+        size = self.blocks.size(block)
+        return any(at + ustar.BLOCK + size <= one.size for one, at in self._places(block)) or bool(
+            self._resent.get(block)
+        )
 
-    def has_parity(self, cut: Cut, volume: int, place: int) -> bool:
-        """Tell whether a file is long enough for the cell with this place in that parity volume."""
-        end = self._table(cut, PARITY, volume)[place + 1]
-        return any(one.start + end <= one.size for one in self.copies(cut, PARITY, volume))
+    def has_parity(self, cut: Cut, group: int, row: int, column: int) -> bool:
+        """Tell whether a file is long enough for that parity cell."""
+        stack = self._stacks[cut]
+        files, at = stack.locate_parity(group, row, column)
+        end = at + ustar.BLOCK + stack.layout.row_size(group, row) if files else 0
+        return any(one.start + end <= one.size for one in files)
 
     def read(self, block: int) -> bytes | None:
         """Return the block's bytes from the first file that has them right, or None where none has."""
@@ -111,22 +135,24 @@ class Shelf:
 
     def spots(self, block: int) -> Iterator[Spot]:
         """Yield where the block should lie, in each of the files."""
-        member, number = self.blocks.locate(block)
-        size = self.blocks.size(block)
-        for one in self._wholes:
-            at = one.start + self._members[member] + ustar.BLOCK + number * self.index.block_size
-            yield Spot(seen=one, at=at, header=b"", size=size)
-        for cut, layout in self._layouts.items():
-            if cut.whole:
-                continue
-            place = layout.place(block)
-            volume = place.column * cut.groups + place.group
-            if (cut, DATA, volume) in self._volumes:
-                offset = self._table(cut, DATA, volume)[place.row]
-                header = ustar.header(self.blocks.name(block), size)
-                for one in self._volumes[cut, DATA, volume]:
-                    yield Spot(seen=one, at=one.start + offset, header=header, size=size)
+        size, header = self.blocks.size(block), self.blocks.header(block)
+        for one, at in self._places(block):
+            if one.head is None:
+                yield Spot(seen=one, at=at + ustar.BLOCK, header=b"", size=size)
+            else:
+                yield Spot(seen=one, at=at, header=header, size=size)
         yield from self._resent.get(block, ())
+
+    def _places(self, block: int) -> Iterator[tuple[Seen, int]]:
+        """Yield each file that should have the block, and where the 512 bytes before it begin there."""
+        if self._wholes:
+            member, number = self.blocks.locate(block)
+            for one in self._wholes:
+                yield one, one.start + self._members[member] + number * self.index.block_size
+        for stack in self._striped:
+            files, offset = stack.locate(block)
+            for one in files:
+                yield one, one.start + offset
 
     def content(self, spot: Spot) -> bytes | None:
         """Return what lies in a spot, unverified; None where the file ends before. Notes a wrong header."""
@@ -149,41 +175,28 @@ class Shelf:
 
     def parity(self, cut: Cut, group: int, row: int, column: int) -> bytes | None:
         """Return a parity cell whose own digest holds, or None; that proves nothing of what it recovers."""
-        layout = self._layouts[cut]
-        volume = 0 if cut.whole else column * cut.groups + group
-        place = row * cut.parity + column if cut.whole else row
-        size = layout.row_size(group, row)
-        for one in self.copies(cut, PARITY, volume):
-            at = one.start + self._table(cut, PARITY, volume)[place]
-            spot = Spot(seen=one, at=at, header=bytes(ustar.BLOCK), size=size)
+        stack = self._stacks[cut]
+        size = stack.layout.row_size(group, row)
+        files, offset = stack.locate_parity(group, row, column)
+        for one in files:
+            spot = Spot(seen=one, at=one.start + offset, header=bytes(ustar.BLOCK), size=size)
             found = self._parity_cell(spot, group, row, column)
             if found is not None:
                 return found
         return None
 
     def _parity_cell(self, spot: Spot, group: int, row: int, column: int) -> bytes | None:
-        count = ustar.stored_size(spot.size)
         try:
-            data = self._handles.read(spot.seen.path, spot.at, count)
-            name, size = ustar.parse_header(data[: ustar.BLOCK])
+            data = self._handles.read(spot.seen.path, spot.at, ustar.stored_size(spot.size))
         except OSError as error:
             self.note(spot.seen, f"byte {spot.at}: {error.strerror or error}")
             return None
-        except Fault as fault:
-            self.note(spot.seen, f"byte {spot.at}: {fault}")
-            return None
         cell = data[ustar.BLOCK : ustar.BLOCK + spot.size]
-        said = _CELL.fullmatch(name)
-        if (
-            said is None
-            or name != parity_name(group, row, column, hashlib.sha256(cell).hexdigest())
-            or size != spot.size
-            or len(data) < count
-            or any(data[ustar.BLOCK + spot.size :])
-        ):
-            self.note(spot.seen, f"parity cell {column + 1} of row {row + 1} at byte {spot.at} is damaged")
-            return None
-        return cell
+        name = parity_name(group, row, column, hashlib.sha256(cell).hexdigest())
+        if data == ustar.header(name, spot.size) + cell + ustar.padding(spot.size):
+            return cell
+        self.note(spot.seen, f"parity cell {column + 1} of row {row + 1} at byte {spot.at} is damaged")
+        return None
 
     def expected_size(self, seen: Seen) -> int:
         """Return the bytes that the file should have, given where its payload or its cells begin."""
@@ -197,9 +210,8 @@ class Shelf:
                 if spot.seen is seen
             ]
             return max(ends, default=seen.start) + len(ustar.END)
-        return (
-            seen.start + self._table(seen.head.cut, seen.head.kind, seen.head.number - 1)[-1] + len(ustar.END)
-        )
+        table = self._stacks[seen.head.cut].table(seen.head.kind, seen.head.number - 1)
+        return seen.start + table[-1] + len(ustar.END)
 
     def tail(self, seen: Seen) -> bytes:
         """Return what the file has after its last cell, at most a block more than belongs there."""
@@ -231,13 +243,3 @@ class Shelf:
     def close(self) -> None:
         """Close the files."""
         self._handles.close()
-
-    def _table(self, cut: Cut, kind: str, volume: int) -> array[int]:
-        layout = self._layouts[cut]
-        if kind == PARITY:
-            volume = 0 if cut.whole else volume % cut.groups  # all of a group's are alike
-        key = (cut, kind, volume)
-        if key not in self._offsets:
-            made = layout.parity_offsets(volume) if kind == PARITY else layout.block_offsets(volume)
-            self._offsets[key] = made
-        return self._offsets[key]

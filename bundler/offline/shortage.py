@@ -21,6 +21,8 @@ _NAMED = 12  # numbers in one message
 
 def check_enough(shelf: Shelf, *, name: str) -> None:
     """Raise `IncompleteFault` where the files, if all that they hold is right, do not make the bundle."""
+    if shelf.is_complete:
+        return
     absent = [block for block in range(len(shelf.blocks)) if not shelf.has(block)]
     if not absent:
         return
@@ -46,10 +48,8 @@ def _recoverable(shelf: Shelf, layout: Layout, block: int) -> bool:
 
 def parity_present(shelf: Shelf, layout: Layout, group: int, row: int) -> int:
     """Return how many parity cells of a row the files are long enough for."""
-    cut = layout.cut
-    if cut.whole:
-        return sum(shelf.has_parity(cut, 0, row * cut.parity + column) for column in range(cut.parity))
-    return sum(shelf.has_parity(cut, column * cut.groups + group, row) for column in range(cut.parity))
+    columns = range(layout.cut.parity)
+    return sum(shelf.has_parity(layout.cut, group, row, column) for column in columns)
 
 
 def missing_volumes(shelf: Shelf, layout: Layout, kind: str) -> list[int]:

@@ -41,8 +41,8 @@ _HEADER = ustar.header(INDEX_NAME, 0)[:100]  # the field of the name, by which a
 class Seen:
     """A file that may be part of a bundle; sizes and places are in bytes from its beginning.
 
-    `index` is the digest of the index that it claims to belong to, `front` that of all before the payload or
-    `VOLUME`, `start` where the payload or the cells begin. Where the front cannot be read `fault` says why.
+    `index` is the digest of the index that it claims to belong to, `front` what tells one front from others,
+    `start` where the payload or the cells begin. Where the front cannot be read `fault` says why.
     """
 
     path: Path
@@ -138,17 +138,11 @@ def look(path: Path, *, follow: bool = True) -> Seen:
             return Seen(path=path, size=size, fault=fault.message)
         except BundlerError as fault:
             return Seen(path=path, size=size, fault=fault.message.removeprefix(f"{path}: "))
-        front = hashlib.sha256()
         start, name, count = reader.payload_offset, *reader.next_member
-        stream.seek(0)
-        left = start
-        while left and (data := stream.read(min(left, 1 << 20))):
-            front.update(data)
-            left -= len(data)
+        digest = signed.digest
+        front = _front_digest(signed, digest)
         if name == SUMS_NAME:
-            return Seen(
-                path=path, size=size, index=signed.digest, front=front.hexdigest(), start=start, intact=True
-            )
+            return Seen(path=path, size=size, index=digest, front=front, start=start, intact=True)
         stream.seek(start + ustar.BLOCK)
         volume = stream.read(min(count, MAX_VOLUME_BYTES + 1))
     if name != VOLUME_NAME or count > MAX_VOLUME_BYTES:
@@ -162,12 +156,26 @@ def look(path: Path, *, follow: bool = True) -> Seen:
         path=path,
         size=size,
         index=head.index,
-        front=front.hexdigest(),
+        front=front,
         start=start + ustar.stored_size(count),
         head=head,
         volume=volume,
-        intact=signed.digest == head.index,
+        intact=digest == head.index,
     )
+
+
+def _front_digest(signed: SignedIndex, digest: str) -> str:
+    """Return what tells this front from others: all of it but the index comes after the index's digest.
+
+    The headers between are functions of the sizes, so two fronts with one digest are the same bytes.
+    """
+    parts = [digest.encode(), *signed.signatures]
+    for document in signed.chain:
+        parts += [b"%d" % document.number, document.raw, *document.signatures]
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(b"%d:" % len(part) + part)
+    return state.hexdigest()
 
 
 def read_front(stream: BinaryIO, *, name: str) -> tuple[SignedIndex, BundleReader]:
