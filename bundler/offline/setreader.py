@@ -75,7 +75,7 @@ class SetReader(Reader):
 
     def check_strictly(self) -> None:
         """Raise `IncompleteFault` or `DamagedFault` where parity had to help; after `check_rest`."""
-        hint = "copy the files named above once more, or write good ones: uv-bundler repair"
+        hint = f"copy these files once more, or: uv-bundler repair {self._name} --to FOLDER"
         if absent := absent_lines(self.shelf):
             raise IncompleteFault(f"{self._name}: {absent[0]}", hint=hint)
         if self.shelf.harm:
