@@ -143,6 +143,22 @@ def test_where_the_wall_clock_was_set_back_a_short_file_is_taken_by_what_was_see
     assert far.waiting == []
 
 
+def test_a_file_whose_time_was_carried_over_from_the_sender_is_no_older_for_that(far, made):
+    short = cut_off(made["plain"][1], far.watch / "some.uvb", 0.6)
+    os.utime(short, (1e9, 1e9))
+    far.settle()
+    far.poll()
+    assert far.report.growing == (short,)
+    assert far.waiting == ["some.uvb"]
+
+
+def test_a_file_whose_last_bytes_are_wrong_is_kept_as_damaged_and_gives_way_to_a_good_one(far, made):
+    rotten(made["plain"][1], far.watch / "some.uvb", -1)
+    report = far.settle()
+    assert far.here() == ["0002-of-0003.damaged-1.uvb"]
+    assert report.bundles[0].data.damaged == ()  # all of its blocks are right
+
+
 def test_what_lacks_no_more_than_the_parity_is_recoverable_and_one_less_is_not(far, made):
     report = far.bring(*made["parity"][1:4])
     assert states(report) == [("plant-7", 7, RECEIVING)]
@@ -437,6 +453,48 @@ def test_a_file_that_is_swapped_within_the_rename_goes_back(far, made, monkeypat
     assert arrival.is_symlink()
     assert not far.folder().exists()
     assert list((far.root / ".arriving").iterdir()) == []
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_file_that_grows_again_while_it_is_taken_is_left_to_grow(far, made, monkeypatch, moved):
+    path, real = far.watch / "a.uvb", taking.take
+
+    def slow(arrival, target, *, keep):
+        with path.open("ab") as out:
+            out.write(b"more")
+        return real(arrival, target, keep=keep)
+
+    if not moved:
+        monkeypatch.setattr(taking, "_move", lambda *_: None)
+    monkeypatch.setattr("bundler.offline.intake.take", slow)
+    far.put(made["plain"][0], name="a.uvb")
+    far.settle()
+    assert far.waiting == ["a.uvb"]
+    assert path.read_bytes() == made["plain"][0].read_bytes() + b"more"
+    assert not far.folder().exists()
+    assert list((far.root / ".arriving").iterdir()) == []
+
+
+@pytest.mark.parametrize("change", [b"", b"more"])
+def test_a_file_that_changes_while_it_is_copied_is_copied_anew_later(far, made, monkeypatch, change):
+    path, real = far.watch / "a.uvb", taking.whole_file
+    data = made["plain"][0].read_bytes()
+
+    def slow(target, *, mode):
+        path.write_bytes(data + change if change else data[:-2000])
+        return real(target, mode=mode)
+
+    monkeypatch.setattr(taking, "_move", lambda *_: None)
+    far.put(made["plain"][0], name="a.uvb")
+    with monkeypatch.context() as patch:
+        patch.setattr(taking, "whole_file", slow)
+        far.settle()
+    assert far.waiting == ["a.uvb"]
+    assert not far.folder().exists()
+    assert list((far.root / ".arriving").iterdir()) == []
+    path.write_bytes(data)
+    far.settle()
+    assert far.here() == ["0001-of-0003.uvb"]
 
 
 def test_on_another_file_system_files_are_copied_and_then_removed(far, made, monkeypatch):
