@@ -126,7 +126,8 @@ def copies(draw, cut, original):
     """Return one copy of a file of the set."""
     data = files_of(cut)[original]
     front, there = cells(cut, original)
-    fate = draw(st.sampled_from(("good", "good", "good", "rotten", "around", "cut off", "front")))
+    fronts = ("front",) if cut.whole else ("front", "front and VOLUME")  # only VOLUME tells a whole set's cut
+    fate = draw(st.sampled_from(("good", "good", "good", "rotten", "around", "cut off", *fronts)))
     right, changed = set(range(len(there))), bytearray(data)
     if fate == "rotten":
         hit = draw(st.sets(st.integers(0, len(there) - 1), min_size=1, max_size=3))
@@ -135,8 +136,11 @@ def copies(draw, cut, original):
             changed[at] ^= draw(st.integers(1, 255))
         right -= hit
     elif fate == "around":  # headers and padding of blocks, and the end, are no part of a cell
+        ends = [front + cut.whole, *(one.end for one in there)]  # the header after it ends a bundle's front
         gaps = [
-            (one.begin - 512, one.begin - 1) for one in there if one.column >= 0 and one.begin - 512 > front
+            (one.begin - 512, one.begin - 1)
+            for one, end in zip(there, ends, strict=False)
+            if one.column >= 0 and one.begin - 512 >= end
         ]
         for first, last in draw(
             st.lists(st.sampled_from([*gaps, (len(data) - 1024, len(data) - 1)]), min_size=1)
@@ -147,7 +151,13 @@ def copies(draw, cut, original):
         del changed[size:]
         right = {number for number in right if there[number].end <= size}
     elif fate == "front":
-        changed[draw(st.integers(0, front - 600))] ^= draw(st.integers(1, 255))
+        volume = data.find(b"VOLUME\0", 0, front)  # by which a file is known whatever stands before it
+        last = len(data) if draw(st.booleans()) or volume < 0 else draw(st.integers(front, len(data)))
+        changed[draw(st.integers(0, (volume if volume > 0 else front) - 1))] ^= draw(st.integers(1, 255))
+        del changed[last:]
+        right = {number for number in right if there[number].end <= last}
+    elif fate == "front and VOLUME":
+        changed[:front] = bytes(front)
     others = list(files_of(cut))
     called = draw(
         st.sampled_from(
@@ -337,3 +347,14 @@ def test_a_damaged_signature_in_one_volume_is_not_the_one_that_counts(tmp_path):
     assert desk.unpack().code == 0
     assert bundler("join", desk.drive, "-o", desk.out).code == 0
     assert desk.out.read_bytes() == bundle()
+
+
+def test_a_parity_file_with_a_damaged_front_is_known_by_its_volume_member(tmp_path):
+    desk = Desk(tmp_path, Cut(volumes=6, parity=2, whole=True))
+    for path, at in zip(desk.files, (0, 300_000), strict=True):
+        data = bytearray(path.read_bytes())
+        data[at] ^= 1
+        path.write_bytes(data)
+    done = desk.unpack()
+    assert done.code == 0, done.stderr
+    assert "1 block recovered from parity" in done.stderr

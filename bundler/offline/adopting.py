@@ -1,12 +1,17 @@
-"""Files whose front is damaged: told by what they hold where a volume would (FORMAT.md §17)."""
+"""Files whose front is damaged: told by `VOLUME`, or by the cells that they hold (FORMAT.md §17)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bundler.core.volumehead import DATA, PARITY, Head, number_in_name
+from bundler.core import ustar
+from bundler.core.fault import Fault
+from bundler.core.volumehead import DATA, MAX_VOLUME_BYTES, PARITY, VOLUME_NAME, Head, number_in_name
+from bundler.errors import BundlerError
+from bundler.offline.front import as_members, files_of
 from bundler.offline.shelf import Shelf
+from bundler.offline.survey import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +29,12 @@ def adopt(index: Index, found: Found) -> list[Seen]:
 
     Nothing rests on this: what a file holds counts block by block, by the digests of the index.
     """
-    cuts = {one.head.cut: one.head.index for one in found.files if one.head}
-    adopted = []
-    for doubtful in found.doubtful:
+    front = sum(map(len, as_members(files_of(found.signed))))
+    adopted = [one for one in (_by_volume(each, front) for each in found.doubtful) if one]
+    adopted = [one for one in adopted if one.index == found.signed.digest]
+    cuts = {one.head.cut: one.head.index for one in (*found.files, *adopted) if one.head}
+    known = {one.path for one in adopted}
+    for doubtful in (one for one in found.doubtful if one.path not in known):
         for claim in _claims(doubtful, cuts):
             shelf = Shelf(index, [claim])
             try:
@@ -38,6 +46,20 @@ def adopt(index: Index, found: Found) -> list[Seen]:
                 adopted.append(moved)
                 break
     return [*found.files, *adopted]
+
+
+def _by_volume(seen: Seen, front: int) -> Seen | None:
+    """Return what `VOLUME` says, where it stands behind a front of this size in bytes, or None."""
+    try:
+        with open_regular(seen.path) as stream:
+            stream.seek(front)
+            name, size = ustar.parse_header(stream.read(ustar.BLOCK))
+            if name != VOLUME_NAME or size > MAX_VOLUME_BYTES:
+                return None
+            head = Head.parse(stream.read(size))
+    except (OSError, Fault, BundlerError):
+        return None
+    return replace(seen, head=head, index=head.index, start=front + ustar.stored_size(size), intact=False)
 
 
 def _claims(seen: Seen, cuts: dict[Cut, str]) -> Iterator[Seen]:
