@@ -424,3 +424,4 @@ def test_help_has_an_example_and_the_folder_has_a_variable(desk):
     env = {"UV_BUNDLER_INTO": desk.into, "UV_BUNDLER_TRUST": desk.trust}
     done = process("collect", desk.folder / "a", env=env)
     assert (done.code, done.stdout) == (0, f"{desk.into}\n")
+    assert f"complete: uv-bundler unpack {desk.into}\n" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path  # noqa: TC003  # typer reads it from the annotations
 from typing import Annotated
@@ -84,6 +85,7 @@ def collect(
         )
     emit(f"{into}\n")
     if not quiet:
-        words = ("uv-bundler", "unpack", str(into), *(("--trust", str(trust)) if trust else ()))
+        typed = trust and os.environ.get("UV_BUNDLER_TRUST") != str(trust)
+        words = ("uv-bundler", "unpack", str(into), *(("--trust", str(trust)) if typed else ()))
         enough = "complete" if done.stock.complete else f"enough: {done.stock.losses()}, parity recovers that"
         say(f"{into}: {enough}: {shlex.join(words)}")
