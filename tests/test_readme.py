@@ -299,7 +299,8 @@ def _part(node):
         return node.value
     call = node.value
     is_count = isinstance(call, ast.Call) and getattr(call.func, "id", "") == "counted"
-    return f"… {call.args[1].value}s" if is_count else "…"
+    noun = call.args[1] if is_count else None
+    return f"… {noun.value}s" if isinstance(noun, ast.Constant) else "…"
 
 
 def messages():
