@@ -37,6 +37,7 @@ OPTIONS = [
 def test_the_commands_are_those_of_the_contract():
     assert {words[0] for words in ALL} == {
         "init", "keygen", "lock", "pack", "write-media", "sign", "rehearse", "demo", "inspect", "verify", "split", "join",
+        "missing", "repair", "resend", "send", "receive", "collect",
         "unpack", "env", "status", "doctor", "log", "rollback", "trust",
     }  # fmt: skip
 

@@ -410,6 +410,13 @@ def test_names_in_the_spool_come_from_the_index_and_not_from_what_arrived(far, m
     assert (far.here() if far.folder().exists() else []) == expected
 
 
+def test_too_many_files_are_a_fault_that_may_pass(far, made, monkeypatch):
+    monkeypatch.setattr("bundler.offline.survey.MAX_FILES", 2)
+    far.put(*made["plain"])
+    with pytest.raises(HostFault, match="has more than 2 entries"):
+        far.poll()
+
+
 def test_a_link_in_the_spool_is_not_written_through(far, made, tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()

@@ -111,6 +111,7 @@ OFFLINE = (
     ("unpack", "medium", "--prefix", "p", "--trust", "trust", "--dry-run"),
     ("verify", "medium", "--trust", "trust"),
     ("inspect", "medium"),
+    ("receive", "--watch", "medium", "--into", "spool", "--trust", "trust", "--once", "--settle", "0", "--keep"),
     ("env", "--prefix", "p", "--shell", "sh"),
     ("status", "--prefix", "p"),
     ("doctor", "--prefix", "p"),
@@ -120,7 +121,7 @@ OFFLINE = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("words", lean(OFFLINE, *OFFLINE[0:4:2], OFFLINE[6]))
+@pytest.mark.parametrize("words", lean(OFFLINE, *OFFLINE[0:4:2], OFFLINE[7]))
 def test_an_offline_command_makes_no_socket_of_any_kind(site, words):
     bundle = (site / "medium" / "q4.uvb").read_bytes()
     (site / "packer.pub").write_text(f"{PACKER.key} packer@site\n")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.core.durable import host_faults
-from bundler.errors import HostFault
+from bundler.errors import HostFault, UsageFault
 from bundler.offline.survey import list_files
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Watcher:
         self._seen: dict[Path, _Watched] = {}
 
     def look(self) -> list[Arrival]:
-        """Return what lies there now, by name; raises `HostFault`, and `UsageFault` for too many files."""
+        """Return what lies there now, by name; raises `HostFault`, also for too many files."""
         if not self._folder.is_dir():
             raise HostFault(
                 f"{self._folder}: {'is a file' if self._folder.exists() else 'no such folder'}, expected the "
@@ -80,7 +80,7 @@ class Watcher:
             )
         found, before = [], self._seen
         self._seen = {}
-        for path in list_files([self._folder]):
+        for path in self._files():
             if path.name.lower().endswith(GROWING_SUFFIXES):
                 continue
             with host_faults(path):
@@ -91,6 +91,12 @@ class Watcher:
             if stat.S_ISREG(facts.st_mode):
                 found.append(self._arrival(path, facts, before.get(path)))
         return sorted(found, key=lambda one: one.path.name)
+
+    def _files(self) -> list[Path]:
+        try:
+            return list(list_files([self._folder]))
+        except UsageFault as fault:  # nobody who runs this has chosen what lies there
+            raise HostFault(fault.message, hint="see what puts them there, and move them away") from None
 
     def _arrival(self, path: Path, facts: os.stat_result, known: _Watched | None) -> Arrival:
         identity, now = Identity.of(facts), self._clock()
