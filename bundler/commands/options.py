@@ -27,12 +27,6 @@ if TYPE_CHECKING:
     from bundler.signing.trust import Trust
 
 # `readable=False` everywhere: whoever opens the file says better why it cannot be read, with the right code.
-Bundle = Annotated[
-    Path,
-    typer.Argument(
-        metavar="BUNDLE", readable=False, help="A .uvb file, a folder that holds one, or - for stdin."
-    ),
-]
 Bundles = Annotated[
     list[Path],
     typer.Argument(
@@ -128,27 +122,6 @@ Reason = Annotated[
 ]
 
 
-def find_bundle(path: Path) -> Path:
-    """Return the one bundle that `path` names: itself, or the only .uvb in that folder."""
-    if str(path) == "-":
-        return path
-    with host_faults(path):
-        if not path.is_dir():
-            return path
-        names = sorted(one.name for one in path.iterdir() if _is_bundle(one.name))
-    if len(names) != 1:
-        raise UsageFault(
-            f"{path}: expected one .uvb file in this folder, found {len(names) or 'none'}",
-            hint=f"name one of them: {', '.join(names)}" if names else "name the bundle itself",
-        )
-    return path / names[0]
-
-
-def _is_bundle(name: str) -> bool:
-    """Tell bundles by name: media show short names in capitals, and macOS adds `._` companions to files."""
-    return name.lower().endswith(".uvb") and not name.startswith("._")
-
-
 def existing_bundle(path: Path) -> Path:
     """Return `path` where there is something; raises `UsageFault` where there is nothing."""
     with host_faults(path):
@@ -210,11 +183,6 @@ def one_of(option: str, value: str, *, known: Sequence[str]) -> str:
         f"{option}: expected one of {', '.join(known)}, found {value!r}",
         hint=f"did you mean {near!r}?" if near else f"leave {option} out for the default",
     )
-
-
-def bundle_name(path: Path) -> str:
-    """Return what messages call the bundle."""
-    return "stdin" if str(path) == "-" else str(path)
 
 
 def load_trust_option(path: Path | None) -> Trust:
