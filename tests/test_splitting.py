@@ -4,10 +4,12 @@ import io
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from volumes import BLOCK, blocks_of, make_set, small_blocks, source_of
 
+import bundler
 from bundler.core import ustar
 from bundler.core.blocks import Blocks
 from bundler.core.cut import Cut, Layout
@@ -15,6 +17,7 @@ from bundler.core.erasure import Recovery
 from bundler.core.progress import Silent
 from bundler.core.volumehead import Head
 from bundler.errors import DamagedFault, HostFault, UsageFault
+from bundler.offline import fileset
 from bundler.offline.reader import BundleReader
 from bundler.offline.splitting import write_parity, write_set
 
@@ -196,6 +199,21 @@ def test_nothing_is_left_where_a_file_cannot_take_its_name(bundle, tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["q4.0003-of-0004.uvb"]
 
 
+def test_all_files_are_synced_before_the_first_takes_its_name_and_the_folder_after_the_last(
+    bundle, tmp_path, monkeypatch
+):
+    told, sync, replace, folder = [], os.fsync, Path.replace, fileset.sync_folder
+    monkeypatch.setattr(
+        "bundler.offline.fileset.os.fsync", lambda handle: (told.append("sync"), sync(handle))
+    )
+    monkeypatch.setattr(Path, "replace", lambda one, to: (told.append(to.name), replace(one, to)))
+    monkeypatch.setattr(fileset, "sync_folder", lambda one: (told.append("folder"), folder(one)))
+    files = make_set(bundle, tmp_path, volumes=4, parity=1)
+    told = [one for number, one in enumerate(told) if not (one == "sync" and told[number - 1] == "folder")]
+    assert told[:6] == ["sync"] * 6
+    assert told[6:] == [*(one.name for one in files), "q4.SHA256SUMS", "folder"]
+
+
 @pytest.mark.parametrize("stem", ["", ".q4", "q\\4", "q\n4", "q\x1b4"])
 def test_a_name_that_a_list_of_sums_cannot_hold_is_refused(stem, bundle, tmp_path):
     with pytest.raises(UsageFault, match="expected a name for volumes without control characters"):
@@ -260,10 +278,6 @@ def test_stock_tools_name_a_block_that_is_bad(bundle, tmp_path):
 
 
 def test_the_recipe_is_that_of_the_format():
-    from pathlib import Path
-
-    import bundler
-
     text = (Path(bundler.__file__).parent / "FORMAT.md").read_text()
     for line in RECIPE.strip().splitlines():
         assert line.strip().replace("../set/", "/media/usb/") in text
