@@ -95,6 +95,8 @@ class Site:
             "linux-x86_64-gnu": str(host_platform()),
             "/media/usb": f"{folder}/usb",
             "/etc/": f"{folder}/etc/",
+            "/srv/": f"{folder}/srv/",
+            "/var/spool/": f"{folder}/var/spool/",
         }
         self.env = {
             "PATH": f"{folder}/programs:/usr/bin:/bin",
@@ -104,6 +106,7 @@ class Site:
             "UV_BUNDLER_CACHE_DIR": f"{folder}/cache",
             "UV_BUNDLER_PREFIX": f"{folder}/opt/uv-bundler",
             "UV_BUNDLER_LEVEL": "fast",
+            "UV_BUNDLER_POLL": "0.1",
             "UV_BUNDLER_STORE": f"{folder}/etc/uv-bundler/allowed_signers",
             "UV_BUNDLER_TRUST": f"{folder}/etc/uv-bundler",
         }
@@ -152,9 +155,11 @@ def site(tmp_path_factory):
         "usb",
         "etc/uv-bundler",
         "etc/profile.d",
+        "srv/diode/drop",
         "programs",
     ):
         (folder / name).mkdir(parents=True)
+    (folder / "srv/diode/in").symlink_to("drop")  # a diode that loses nothing and takes no time
     row = upstream_row(own)
     mirrored = folder / mirror_path(row.url)
     mirrored.parent.mkdir(parents=True)
@@ -176,7 +181,9 @@ def shape(line):
     line = re.sub(r"  \S+(, by \S+)?, on \S+$", "  WHO", line)
     line = re.sub(r"\b[0-9a-f]{16,64}\b", "X", line)
     line = re.sub(
-        r"(\S*(/media/usb|/opt/uv-bundler|/usb|/etc|/packer|/second|/admin|/user)|~)(?=[/:\s]|$)", "P", line
+        r"(\S*(/media/usb|/opt/uv-bundler|/usb|/etc|/srv/diode|/var/spool|/packer|/second|/admin|/user)|~)(?=[/:\s]|$)",
+        "P",
+        line,
     )
     line = re.sub(r"\b\d[\d.]*( min \d+)? (B|KiB|MiB|GiB|s|ms)\b|\b\d[\d.]*(ms|s|MiB)\b", "N", line)
     return re.sub(r"\s+", " ", re.sub(r"\d[\d.]*", "9", line)).strip()

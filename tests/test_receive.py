@@ -695,6 +695,11 @@ def test_once_prints_the_command_that_unpacks_and_that_works(desk, made):
     assert (done.code, done.stdout) == (0, f"uv-bundler unpack {folder} --trust {desk.trust}\n")
     again = receive(desk)
     assert (again.code, again.stdout) == (0, "")
+    for mark in (desk.folder / "spool" / ".received").iterdir():
+        mark.unlink()
+    words = ("receive", "--watch", desk.folder / "in", "--into", desk.folder / "spool", "--once")
+    said = bundler(*words, UV_BUNDLER_TRUST=str(desk.trust)).stdout
+    assert said == f"uv-bundler unpack {folder}\n"  # a variable is there for the next command, too
     assert desk.unpack(bundle=folder).code == 0
 
 

@@ -5,6 +5,7 @@ The proxies of the diode carry the files; nothing here opens a socket.
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from datetime import datetime, timezone
@@ -138,7 +139,7 @@ def send(
         repeat=repeat,
         interleave=interleave,
         interval=interval,
-        max_inflight=_size("--max-inflight", max_inflight),
+        max_inflight=_size(max_inflight),
         give_up=give_up,
     )
     wanted = parse_only(only) if only is not None else None
@@ -152,7 +153,7 @@ def send(
         )
 
 
-def _size(option: str, text: str | None) -> int | None:
+def _size(text: str | None) -> int | None:
     if text is None:
         return None
     from bundler.offline.choosecut import parse_size
@@ -161,7 +162,7 @@ def _size(option: str, text: str | None) -> int | None:
         return parse_size(text)
     except UsageFault:
         raise UsageFault(
-            f"{option}: expected a size such as 700M, found {text!r}",
+            f"--max-inflight: expected a size such as 700M, found {text!r}",
             hint="units are K, M, G (1024) and KB, MB, GB (1000)",
         ) from None
 
@@ -248,7 +249,8 @@ def receive(
     load_trust_option(trust)  # a trust file that cannot be read is told before anything is waited for
     check_apart(watched, into)
     spool = Spool(into.absolute())
-    words = ["--trust", str(trust.absolute())] if trust else []
+    typed = trust and os.environ.get("UV_BUNDLER_TRUST") != str(trust)
+    words = ["--trust", str(trust.absolute())] if trust and typed else []
 
     def judge(signed: SignedIndex, name: str) -> VerifiedIndex:
         from bundler.offline.reader import verify_index
