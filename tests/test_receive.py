@@ -36,6 +36,7 @@ def made(tmp_path_factory):
     sets = {
         "parity": make_set(bundle, folder / "parity", volumes=4, parity=1),
         "plain": make_set(bundle, folder / "plain", volumes=3),
+        "halves": make_set(bundle, folder / "halves", volumes=2, parity=1),
         "whole": make_set(bundle, folder / "whole", volumes=5, parity=2, whole=True),
         "older": make_set(small_blocks(archives=1, serial=5), folder / "older", volumes=2),
         "newer": make_set(small_blocks(archives=1, serial=9), folder / "newer", volumes=2, stem="x"),
@@ -195,6 +196,27 @@ def test_counting_is_not_believed_where_the_parity_is_a_lie(far, made):
     assert report.bundles[0].reason.startswith("parity should be enough, and is not: ")
     assert far.announced == []
     assert states(far.bring(made["parity"][0])) == [("plant-7", 7, "complete")]
+
+
+def test_a_rotten_parity_cell_is_no_parity_and_the_ticket_asks_for_its_row(far, made):
+    far.bring(*made["parity"][1:4])
+    rotten(made["parity"][4], far.watch / "p.uvb", -70_000)
+    report = far.settle()
+    assert states(report) == [("plant-7", 7, RECEIVING)]
+    ticket = Ticket.parse(report.bundles[0].ticket)
+    assert (ticket.volumes, sum(map(len, ticket.blocks))) == ((), 1)
+    assert only(report.bundles[0].data, report.bundles[0].parity) == "1,p1"
+
+
+def test_parity_of_another_cut_gives_what_its_own_rows_lack_and_no_more(far, made):
+    """Its rows have two blocks, and these are both missing."""
+    far.bring(*made["parity"][2:4])
+    report = far.bring(made["halves"][2])
+    assert states(report) == [("plant-7", 7, RECEIVING)]
+    assert report.bundles[0].reason is None
+    assert Ticket.parse(report.bundles[0].ticket).volumes == (range(1, 2),)
+    assert states(far.bring(made["parity"][1])) == [("plant-7", 7, "recoverable")]
+    assert far.verify()
 
 
 def test_damage_all_over_one_file_is_mended_by_the_parity_beside_it(far, made):
