@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from bundles import PACKER, Packer, archive, make_bundle, small_content
@@ -176,6 +177,21 @@ def test_a_damaged_volume_is_kept_for_what_is_right_in_it(tmp_path, bundle):
     assert (desk.into / desk.name(1)).read_bytes() == before
 
 
+def test_of_a_damaged_volume_only_what_is_wrong_is_looked_at_again(desk):
+    class Counted(Silent):
+        count = 0
+
+        def advance(self, count):
+            self.count += count
+
+    a, b, progress = desk.drive("a", 1), desk.drive("b", 1), Counted()
+    spoil(a / desk.files[1].name, content_of(desk.files[1], 1))
+    desk.collect(a)
+    collecting.collect([b], desk.into, trust=PACKER.trust, progress=progress)
+    assert desk.same(1)
+    assert progress.count == BLOCK
+
+
 def test_what_cannot_be_read_is_a_bad_block_and_not_the_end(desk, monkeypatch):
     drive, read = desk.drive("a", 0, 1, 2, 3, 4, 5), Handles.read
     broken = content_of(desk.files[1], 2)
@@ -247,6 +263,27 @@ def test_what_was_copied_by_hand_is_taken_under_its_own_name(desk):
     assert desk.collect(desk.drive("a", 0, 1, 2, 3, 4)).code == 0
     assert desk.there() == sorted(["first.uvb", *map(desk.name, range(1, 5))])
     assert (desk.into / "first.uvb").read_bytes() == desk.files[0].read_bytes()
+
+
+def test_what_stands_behind_the_end_of_a_file_here_goes(desk):
+    desk.into.mkdir()
+    (desk.into / desk.name(0)).write_bytes(desk.files[0].read_bytes() + b"more")
+    desk.collect(desk.drive("a", 1))
+    assert desk.same(0)
+
+
+def test_a_file_here_keeps_the_signatures_that_it_has(tmp_path):
+    once, twice = small_blocks(), small_blocks(packers=(PACKER, Packer(2)))
+    desk = Desk(tmp_path, once, volumes=2)
+    desk.into.mkdir()
+    mine, drive = desk.into / "signed twice.uvb", tmp_path / "drive"
+    mine.write_bytes(twice)
+    spoil(mine, len(twice) // 2)
+    drive.mkdir()
+    (drive / "bundle.uvb").write_bytes(once)
+    assert desk.collect(drive).code == 0
+    assert desk.there() == [mine.name]
+    assert mine.read_bytes() == twice
 
 
 def test_a_bundle_in_one_file_with_parity_beside_it(tmp_path, bundle):
@@ -333,6 +370,8 @@ def test_the_bundle_that_was_begun_is_the_one_that_is_meant(desk, tmp_path):
     done = desk.collect(mixed)
     assert "newer.0001-of-0002.uvb: is volume 1 of 2 of another bundle than the one that" in done.stderr
     assert desk.there() == [desk.name(0), desk.name(1)]
+    shutil.copy(mixed / "newer.0001-of-0002.uvb", desk.into)
+    assert "has 2 of 5 volumes" in desk.collect(mixed).stderr
     desk.into = tmp_path / "fresh"
     done = desk.collect(mixed)
     assert desk.there() == ["plant-7-8.0001-of-0002.uvb", "plant-7-8.0002-of-0002.uvb"]
@@ -359,6 +398,19 @@ def test_a_stopped_run_is_continued(desk):
     assert desk.same(1)
     assert not part.exists()
     assert done.written == desk.files[1].stat().st_size - begun
+
+
+def test_a_file_is_synced_before_it_gets_its_name_and_the_folder_after_it(desk, monkeypatch):
+    done, fsync, replace, sync_folder = [], os.fsync, Path.replace, bringing.sync_folder
+    monkeypatch.setattr(os, "fsync", lambda one: [done.append(os.fstat(one).st_size), fsync(one)])
+    monkeypatch.setattr(Path, "replace", lambda one, to: [done.append(to.name), replace(one, to)])
+    monkeypatch.setattr(bringing, "sync_folder", lambda one: [done.append(one.name), sync_folder(one)])
+    desk.collect(desk.drive("a", 0))
+    size = desk.files[0].stat().st_size
+    at = done.index(size)
+    assert [one for one in done[at:] if one in (size, desk.name(0), ".collect", "into", "state.json")] == [
+        size, desk.name(0), ".collect", "into", "state.json",
+    ]  # fmt: skip
 
 
 def test_too_little_room_is_told_before_anything_is_copied(desk, monkeypatch):

@@ -126,7 +126,7 @@ def _choose(
     """Return the bundle with all of its files, the drives' first, and lines about the drives' other files."""
     known = {one.index for one in here}
     notes: tuple[str, ...] = ()
-    if begun in known or (not any(known) and any(one.index == begun for one in there)):
+    if begun in known:
         digest = begun
     elif any(known):
         digest = choose(here, judge=judge, name=str(folder)).signed.digest
