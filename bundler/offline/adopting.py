@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bundler.core import ustar
+from bundler.core.cut import Layout
 from bundler.core.fault import Fault
 from bundler.core.volumehead import DATA, MAX_VOLUME_BYTES, PARITY, VOLUME_NAME, Head, number_in_name
 from bundler.errors import BundlerError
 from bundler.offline.front import as_members, files_of
 from bundler.offline.shelf import Shelf
+from bundler.offline.stacks import Stack
 from bundler.offline.survey import open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bundler.core.cut import Cut
     from bundler.core.index import Index
     from bundler.offline.choosing import Found
     from bundler.offline.survey import Seen
 
+_CELL = re.compile(r"parity/([0-9]{4})-[0-9]{7}-([0-9]{3})-[0-9a-f]{64}")
 _TRIED = 3  # cells at the beginning of a file; one that is right shows what the file is
 
 
@@ -30,21 +36,19 @@ def adopt(index: Index, found: Found) -> list[Seen]:
     Nothing rests on this: what a file holds counts block by block, by the digests of the index.
     """
     front = sum(map(len, as_members(files_of(found.signed))))
-    adopted = [one for one in (_by_volume(each, front) for each in found.doubtful) if one]
-    adopted = [one for one in adopted if one.index == found.signed.digest]
-    cuts = {one.head.cut: one.head.index for one in (*found.files, *adopted) if one.head}
-    known = {one.path for one in adopted}
-    for doubtful in (one for one in found.doubtful if one.path not in known):
-        for claim in _claims(doubtful, cuts):
-            shelf = Shelf(index, [claim])
-            try:
-                # Its cells end where the file does, whatever is wrong with what stands before them.
-                moved = replace(claim, start=claim.size - (shelf.expected_size(claim) - claim.start))
-            finally:
-                shelf.close()
-            if moved.start > 0 and _holds(index, moved):
-                adopted.append(moved)
-                break
+    adopted, rest = [], []
+    for doubtful in found.doubtful:
+        if doubtful.intact:  # it says itself, undamaged, that it belongs to another bundle
+            continue
+        one = _by_volume(doubtful, front)
+        if one and one.index == found.signed.digest:
+            adopted.append(one)
+        else:
+            rest.append(doubtful)
+    cuts = dict.fromkeys(one.head.cut for one in (*found.files, *adopted) if one.head)
+    if rest:
+        finder = _Finder(index, found.signed.digest, cuts)
+        adopted += [one for one in map(finder.find, rest) if one]
     return [*found.files, *adopted]
 
 
@@ -62,18 +66,79 @@ def _by_volume(seen: Seen, front: int) -> Seen | None:
     return replace(seen, head=head, index=head.index, start=front + ustar.stored_size(size), intact=False)
 
 
-def _claims(seen: Seen, cuts: dict[Cut, str]) -> Iterator[Seen]:
-    """Yield what the file may be, the volume that its name says first."""
-    named = number_in_name(seen.path.name)
-    yield replace(seen, head=None, index=None, intact=False)
-    for cut, digest in cuts.items():
-        data = 0 if cut.whole else cut.data_volumes
-        heads = [(DATA, number + 1) for number in range(data)]
-        heads += [(PARITY, number + 1) for number in range(cut.parity_volumes)]
-        heads.sort(key=lambda one: named is None or one != named[:2])
-        for kind, number in heads:
-            head = Head(kind=kind, number=number, cut=cut, index=digest)
-            yield replace(seen, head=head, index=digest, intact=False)
+class _Finder:
+    """What a file is by its cells: they end where it does, whatever is wrong with what stands before them.
+
+    Nothing is tried volume by volume, of which there may be thousands: the headers of the first cells say
+    which one it is, and volumes of one length have them in few places.
+    """
+
+    def __init__(self, index: Index, digest: str, cuts: Iterable[Cut]) -> None:
+        self._index, self._digest = index, digest
+        self._stacks = {cut: Stack(Layout(index, cut)) for cut in cuts}
+        self._places: dict[int, set[tuple[Cut, int]]] = {}  # by bytes of all cells: where the first ones are
+        for cut, stack in self._stacks.items():
+            for kind, number in _volumes(cut):
+                table = stack.table(kind, number - 1)
+                places = self._places.setdefault(table[-1], set())
+                places.update((cut, at) for at in table[: min(_TRIED, len(table) - 1)])
+
+    def find(self, seen: Seen) -> Seen | None:
+        """Return what the file is, which is the volume that its name says where that is so, or None."""
+        named = number_in_name(seen.path.name)
+        heads = [(cut, *named[:2]) for cut in self._stacks if named and named[:2] in _volumes(cut)]
+        for cut, kind, number in itertools.chain(heads, self._by_headers(seen)):
+            head = Head(kind=kind, number=number, cut=cut, index=self._digest)
+            size = self._stacks[cut].table(kind, number - 1)[-1]
+            if found := self._ending(seen, size, head=head, index=self._digest):
+                return found
+        return self._ending(seen, sum(ustar.stored_size(one.size) for one in self._index.members))
+
+    def _ending(self, seen: Seen, size: int, **said: Any) -> Seen | None:
+        """Return the file as what it is said to be where it ends with so many bytes of cells."""
+        start = seen.size - len(ustar.END) - size
+        claim = replace(seen, **({"head": None, "index": None} | said), start=start, intact=False)
+        return claim if start > 0 and _holds(self._index, claim) else None
+
+    def _by_headers(self, seen: Seen) -> Iterator[tuple[Cut, str, int]]:
+        """Yield the volumes whose cells the file has where these would have them, by the cells' headers."""
+        try:
+            with open_regular(seen.path) as stream:
+                for size, places in self._places.items():
+                    for cut, offset in places:
+                        at = seen.size - len(ustar.END) - size + offset
+                        if at > 0 and (volume := self._volume_at(stream, at, cut)):
+                            kind, number = volume
+                            if self._stacks[cut].table(kind, number - 1)[-1] == size:
+                                yield cut, kind, number
+        except BundlerError:
+            return
+
+    def _volume_at(self, stream: BinaryIO, at: int, cut: Cut) -> tuple[str, int] | None:
+        layout = self._stacks[cut].layout
+        try:
+            stream.seek(at)
+            name, _ = ustar.parse_header(stream.read(ustar.BLOCK))
+            if cell := _CELL.fullmatch(name):
+                group, column = map(int, cell.groups())
+                volume = (PARITY, 1 if cut.whole else column * cut.groups + group + 1)
+            else:
+                volume = (DATA, layout.data_volume(layout.blocks.parse_name(name)) + 1)
+        except (OSError, Fault):
+            return None
+        return volume if volume in _volumes(cut) else None
+
+
+@lru_cache
+def _volumes(cut: Cut) -> frozenset[tuple[str, int]]:
+    """Return kind and number, from 1, of the volumes of a cut; a bundle in one file is none."""
+    data = 0 if cut.whole else cut.volumes
+    return frozenset(
+        itertools.chain(
+            ((DATA, number + 1) for number in range(data)),
+            ((PARITY, number + 1) for number in range(cut.parity_volumes)),
+        )
+    )
 
 
 def _holds(index: Index, seen: Seen) -> bool:

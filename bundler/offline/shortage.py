@@ -10,7 +10,7 @@ from bundler.core.volumehead import DATA, PARITY, Head, volume_name
 from bundler.errors import IncompleteFault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from bundler.core.cut import Layout
     from bundler.offline.shelf import Shelf
@@ -23,12 +23,11 @@ def check_enough(shelf: Shelf, *, name: str) -> None:
     """Raise `IncompleteFault` where the files, if all that they hold is right, do not make the bundle."""
     if shelf.is_complete:
         return
-    absent = [block for block in range(len(shelf.blocks)) if not shelf.has(block)]
-    if not absent:
-        return
-    layouts = shelf.layouts
+    gone = [block for block in range(len(shelf.blocks)) if not shelf.has(block)]
+    absent, layouts = set(gone), shelf.layouts
     for layout in layouts:
-        absent = [block for block in absent if not _recoverable(shelf, layout, block)]
+        if layout.cut.parity:
+            absent.difference_update(_recoverable(shelf, layout, gone))
     if absent:
         raise IncompleteFault(
             f"{name}: {_missing(shelf, layouts)}" if layouts else f"{name}: {_short(shelf)}",
@@ -36,14 +35,15 @@ def check_enough(shelf: Shelf, *, name: str) -> None:
         )
 
 
-def _recoverable(shelf: Shelf, layout: Layout, block: int) -> bool:
-    if not layout.cut.parity:
-        return False
-    place = layout.place(block)
-    blocks = layout.row_blocks(place.group, place.row)
-    return sum(not shelf.has(one) for one in blocks.values()) <= parity_present(
-        shelf, layout, place.group, place.row
-    )
+def _recoverable(shelf: Shelf, layout: Layout, gone: Iterable[int]) -> Iterator[int]:
+    """Yield those of the blocks that no file has in whose rows there is enough parity for all of these."""
+    rows: dict[tuple[int, int], list[int]] = {}
+    for block in gone:
+        place = layout.place(block)
+        rows.setdefault((place.group, place.row), []).append(block)
+    for (group, row), blocks in rows.items():
+        if len(blocks) <= parity_present(shelf, layout, group, row):
+            yield from blocks
 
 
 def parity_present(shelf: Shelf, layout: Layout, group: int, row: int) -> int:
