@@ -437,7 +437,9 @@ def test_the_packing_list_tells_the_drive(desk):
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xff\0", b"A: ../x\n", b"x" * 5_000_000], ids=["bytes", "path", "long"]
+    "content",
+    [b"\xff\0", b"A: ../x\n", b"x" * 5_000_000, b"A: q4.0003-of-0040.uvb\n"],
+    ids=["bytes", "path", "long", "of another cut"],
 )
 def test_a_packing_list_that_is_none_is_passed_over(desk, content):
     drive = desk.drive("a", 0)
