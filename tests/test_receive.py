@@ -5,7 +5,9 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from bundles import Packer, make_bundle, tree
@@ -24,6 +26,8 @@ from bundler.offline.receiverun import look_on, look_once
 from bundler.offline.receivestatus import RECEIVING, STALE, UNTRUSTED, only
 from bundler.offline.shelf import Shelf
 from bundler.offline.survey import look
+
+resource = pytest.importorskip("resource", reason="needs POSIX: limits, pipes and links")
 
 DAY = 86400
 
@@ -779,6 +783,37 @@ def test_what_cannot_work_is_refused(desk, tmp_path):
 def test_another_receiver_in_the_spool_is_exit_9(desk, far):
     desk.folder = far.root.parent
     check_refusal(receive(desk, run=process), 9, "another uv-bundler receives into")
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A folder on another file system than `tmp_path` is on."""
+    memory = Path("/dev/shm")  # noqa: S108  # a file system in memory, wherever Linux runs
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs two file systems: /dev/shm beside the one of the tests")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_where_the_spool_takes_no_file_of_that_size_nothing_is_lost_and_nothing_half_is_left(
+    desk, made, elsewhere
+):
+    inbox = desk.folder / "in"
+    for one in made["plain"]:
+        shutil.copy(one, inbox)
+    most = made["plain"][1].stat().st_size - 1
+
+    def limited(*words):
+        return process(*words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
+
+    done = receive(desk, "--into", elsewhere / "spool", run=limited)
+    check_refusal(done, 6, "File too large", "choose another place")
+    whole = [one.name for one in (elsewhere / "spool").rglob("*") if one.is_file() and one.name != ".lock"]
+    assert len(whole) + len(list(inbox.iterdir())) == 3
+    assert all(one.startswith("plant-7-7.000") for one in whole)
+    done = receive(desk, "--into", elsewhere / "spool")
+    assert (done.code, list(inbox.iterdir())) == (0, [])
+    assert desk.unpack(bundle=elsewhere / "spool" / "plant-7-7").code == 0
 
 
 def test_it_goes_on_looking_until_it_is_ended(desk, made):

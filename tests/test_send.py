@@ -10,7 +10,7 @@ from itertools import count, pairwise
 
 import pytest
 from bundles import make_bundle
-from cli import bundler, check_refusal, command, environment
+from cli import bundler, check_refusal, command, environment, process
 from volumes import make_set, small_blocks
 
 from bundler.connected import sending
@@ -294,6 +294,17 @@ def test_a_full_disk_leaves_nothing_under_a_final_name_and_exits_6(set_of, drop,
     monkeypatch.setattr(copying, "write_all", full)
     done = bundler("send", set_of, "--out", drop)
     check_refusal(done, 6, "No space left on device", "make room on that file system")
+    for one in drop.iterdir():
+        assert one.read_bytes() == (set_of / one.name).read_bytes()
+
+
+def test_a_drop_folder_that_takes_no_file_of_that_size_is_exit_6(set_of, drop):
+    resource = pytest.importorskip("resource", reason="needs POSIX: limits")
+    most = max(one.stat().st_size for one in set_of.iterdir()) - 1
+    done = process(
+        "send", set_of, "--out", drop, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    )  # fmt: skip
+    check_refusal(done, 6, "File too large", "choose another place")
     for one in drop.iterdir():
         assert one.read_bytes() == (set_of / one.name).read_bytes()
 
