@@ -91,7 +91,7 @@ def test_drives_in_any_order_make_the_same_set(desk, tmp_path):
     check_refusal(
         first, 4, "into: 3 of 5 volumes are still needed: 2, 4-5 (", "uv-bundler collect DRIVE --into"
     )
-    assert "0 of 2 parity volumes here, so at least 3 of these or of parity volumes 1-2 must still come" in (
+    assert "0 of 2 parity volumes here, so at least 3 of these or of parity 1-2 must still come" in (
         first.stderr
     )
     assert "at least 1 of these must still come" in desk.collect(b).stderr

@@ -159,7 +159,7 @@ class Stock:
         here = f"{len(parity) - len(absent)} of {counted(len(parity), 'parity volume')} here"
         if more >= len(missing) + len(hurt) + len(absent):
             return [here]
-        others = f" or of parity volumes {numbers(absent)}" if absent else ""
+        others = f" or of parity {numbers(absent)}" if absent else ""
         return [f"{here}, so at least {more} of these{others} must still come"]
 
     def _drives_line(self, needed: list[Item]) -> list[str]:
