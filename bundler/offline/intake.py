@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bundler.offline.survey import Seen
 
 GROWING, UNREADABLE, FOREIGN, DONE = "growing", "unreadable", "untrusted", "done"
+_REMEMBERED = 10_000  # lines that are not said again; whoever writes there may go on for years
 _AGAIN = 60.0  # seconds until a file that was refused is looked at again: trust may have been imported
 
 
@@ -156,5 +157,7 @@ class Intake:
 
     def _tell_once(self, line: str, *, key: str) -> None:
         if key not in self._told:
+            if len(self._told) >= _REMEMBERED:
+                self._told.clear()
             self._told.add(key)
             self._progress.note(line)
