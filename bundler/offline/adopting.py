@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from bundler.core import ustar
 from bundler.core.cut import Layout
 from bundler.core.fault import Fault
-from bundler.core.volumehead import DATA, MAX_VOLUME_BYTES, PARITY, VOLUME_NAME, Head, number_in_name
+from bundler.core.volumehead import DATA, MAX_VOLUME_BYTES, PARITY, RESEND, VOLUME_NAME, Head, number_in_name
 from bundler.errors import BundlerError
 from bundler.offline.front import as_members, files_of
 from bundler.offline.shelf import Shelf
@@ -45,11 +46,20 @@ def adopt(index: Index, found: Found) -> list[Seen]:
             adopted.append(one)
         else:
             rest.append(doubtful)
-    cuts = dict.fromkeys(one.head.cut for one in (*found.files, *adopted) if one.head)
-    if rest:
-        finder = _Finder(index, found.signed.digest, cuts)
-        adopted += [one for one in map(finder.find, rest) if one]
-    return [*found.files, *adopted]
+    files = [*found.files, *adopted]
+    wrong = {one.path for one in files if _is_spoilt(one, index) and not _holds(index, one)}
+    if rest or wrong:
+        finder = _Finder(index, found.signed.digest, dict.fromkeys(one.head.cut for one in files if one.head))
+        files = [(finder.find(one) or one) if one.path in wrong else one for one in files]
+        files += [one for one in map(finder.find, rest) if one]
+    return files
+
+
+def _is_spoilt(seen: Seen, index: Index) -> bool:
+    """Tell whether `VOLUME` is not what its first line makes of it: then this line may be wrong, too."""
+    if seen.head is None or seen.head.kind == RESEND:
+        return False
+    return seen.volume != hashlib.sha256(seen.head.to_bytes(index)).hexdigest()
 
 
 def _by_volume(seen: Seen, front: int) -> Seen | None:
@@ -60,10 +70,18 @@ def _by_volume(seen: Seen, front: int) -> Seen | None:
             name, size = ustar.parse_header(stream.read(ustar.BLOCK))
             if name != VOLUME_NAME or size > MAX_VOLUME_BYTES:
                 return None
-            head = Head.parse(stream.read(size))
+            volume = stream.read(size)
+            head = Head.parse(volume)
     except (OSError, Fault, BundlerError):
         return None
-    return replace(seen, head=head, index=head.index, start=front + ustar.stored_size(size), intact=False)
+    return replace(
+        seen,
+        head=head,
+        index=head.index,
+        start=front + ustar.stored_size(size),
+        volume=hashlib.sha256(volume).hexdigest(),
+        intact=False,
+    )
 
 
 class _Finder:
@@ -97,7 +115,7 @@ class _Finder:
     def _ending(self, seen: Seen, size: int, **said: Any) -> Seen | None:
         """Return the file as what it is said to be where it ends with so many bytes of cells."""
         start = seen.size - len(ustar.END) - size
-        claim = replace(seen, **({"head": None, "index": None} | said), start=start, intact=False)
+        claim = replace(seen, **({"head": None, "index": None} | said), start=start)
         return claim if start > 0 and _holds(self._index, claim) else None
 
     def _by_headers(self, seen: Seen) -> Iterator[tuple[Cut, str, int]]:

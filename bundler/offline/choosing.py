@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bundler.core.text import counted
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     Judge = Callable[
         [SignedIndex, str], Index
     ]  # bytes and a name in; raises where nobody trusted signed them
+
+
+MAX_CUTS = (
+    16  # of one bundle, those of most files: each takes time for each block, and nobody needs more than two
+)
+_TOLD = 40  # lines about files that are not what they seem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +54,16 @@ def choose(seen: Sequence[Seen], *, judge: Judge | None, name: str) -> Found:
         if one.index is not None:
             groups[one.index].append(one)
     doubtful = [one for one in seen if one.index is None]
+    if any(one.intact for one in seen):  # else no index is right in any file, and the first one is told
+        for digest in [digest for digest, files in groups.items() if not any(one.intact for one in files)]:
+            doubtful.extend(_unknown(one) for one in groups.pop(digest))
     if not groups:
         first = doubtful[0]
         raise DamagedFault(f"{first.path}: {first.fault}", hint=COPY_AGAIN)
     if len(groups) == 1:
         (digest,) = groups
         signed, front, _ = _front(groups[digest], judge=judge)
-        return _found(groups[digest], signed, front, doubtful, notes=_told(groups[digest]))
+        return _found(groups[digest], signed, front, doubtful)
     if judge is None:
         raise UsageFault(
             f"{name}: expected files of one bundle, found {len(groups)}",
@@ -64,8 +73,14 @@ def choose(seen: Sequence[Seen], *, judge: Judge | None, name: str) -> Found:
     return _newest(groups, doubtful, judge=judge, name=name)
 
 
+def _unknown(seen: Seen) -> Seen:
+    """Return a file whose index, or what it says of it, is damaged, as one of which nothing is known."""
+    return replace(seen, index=None, head=None, fault="no file has the index that it says it belongs to")
+
+
 def _newest(groups: dict[str, list[Seen]], doubtful: list[Seen], *, judge: Judge, name: str) -> Found:
-    accepted: list[tuple[Index, list[Seen], SignedIndex, str]] = []
+    newest: tuple[Index, list[Seen], SignedIndex, str] | None = None  # indexes are large: one is held
+    accepted: list[tuple[str, int, list[Seen]]] = []
     notes: list[str] = []
     refusals: list[BundlerError] = []
     for files in groups.values():
@@ -73,37 +88,52 @@ def _newest(groups: dict[str, list[Seen]], doubtful: list[Seen], *, judge: Judge
             signed, front, index = _front(files, judge=judge)
         except BundlerError as fault:
             refusals.append(fault)
-            doubtful = [*doubtful, *files]
+            doubtful.extend(files)
             notes.extend(f"{one.path}: foreign: {fault.message}" for one in files)
         else:
-            if index:
-                accepted.append((index, files, signed, front))
-    if not accepted:
+            if index is None:
+                continue
+            accepted.append((index.name, index.serial, files))
+            if newest is None or index.serial > newest[0].serial:
+                newest = index, files, signed, front
+    if newest is None:
         raise refusals[0]
-    names = sorted({index.name for index, *_ in accepted})
+    names = sorted({each for each, *_ in accepted})
     if len(names) > 1:
         raise UsageFault(
             f"{name}: expected files of one bundle, found those of {', '.join(names)}",
             hint="name the files of one of them",
         )
-    accepted.sort(key=lambda one: one[0].serial)
-    newest, files, signed, front = accepted[-1]
-    for index, old, *_ in accepted[:-1]:
-        if index.serial == newest.serial:
-            raise UsageFault(
-                f"{name}: expected one bundle, found two with the serial {newest.serial}",
-                hint="name the files of one of them",
-            )
-        notes.extend(
-            f"{one.path}: stale: serial {index.serial}, the newest here is {newest.serial}" for one in old
+    index, files, signed, front = newest
+    older = [(serial, each) for _, serial, each in accepted if each is not files]
+    if any(serial == index.serial for serial, _ in older):
+        raise UsageFault(
+            f"{name}: expected one bundle, found two with the serial {index.serial}",
+            hint="name the files of one of them",
         )
-    return _found(files, signed, front, doubtful, notes=[*notes, *_told(files)])
+    notes += [
+        f"{one.path}: stale: serial {serial}, the newest here is {index.serial}"
+        for serial, each in older
+        for one in each
+    ]
+    return _found(files, signed, front, doubtful, notes=notes)
 
 
 def _found(
-    files: list[Seen], signed: SignedIndex, front: str, doubtful: list[Seen], *, notes: Iterable[str]
+    files: list[Seen], signed: SignedIndex, front: str, doubtful: list[Seen], *, notes: Iterable[str] = ()
 ) -> Found:
-    return Found(files=tuple(files), signed=signed, front=front, doubtful=tuple(doubtful), notes=tuple(notes))
+    cuts = Counter(one.head.cut for one in files if one.head)
+    kept = {cut for cut, _ in cuts.most_common(MAX_CUTS)}
+    used = [one for one in files if one.head is None or one.head.cut in kept]
+    lines = [*notes, *_told(used)]
+    lines += [
+        f"{one.path}: is cut as few files are: at most {MAX_CUTS} ways to cut a bundle are read"
+        for one in files
+        if one.head and one.head.cut not in kept
+    ]
+    if len(lines) > _TOLD:
+        lines[_TOLD:] = [f"and {len(lines) - _TOLD} more such lines"]
+    return Found(files=tuple(used), signed=signed, front=front, doubtful=tuple(doubtful), notes=tuple(lines))
 
 
 def _told(files: list[Seen]) -> list[str]:

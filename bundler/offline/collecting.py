@@ -22,7 +22,7 @@ from bundler.offline.front import as_members, files_of
 from bundler.offline.reader import VerifiedIndex, verify_index
 from bundler.offline.splitting import Source
 from bundler.offline.stock import Stock
-from bundler.offline.survey import list_files, look
+from bundler.offline.survey import list_files, look, look_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +67,7 @@ def collect(
         )
     judge, notes = _Judge(trust, verifier), Notes.read(folder)
     here = [look(one) for one in list_files([folder])] if folder.is_dir() else []
-    there = [look(one) for one in list_files(drives)]
+    there = look_at(list_files(drives))
     empty = [f"{', '.join(map(str, drives))}: has no file of a bundle"] if drives and not there else []
     found, told = _choose(here, there, begun=notes.index, judge=judge, folder=folder)
     make_folder(folder)

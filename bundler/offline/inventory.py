@@ -20,7 +20,7 @@ from bundler.offline.choosing import choose
 from bundler.offline.ends import check_ends
 from bundler.offline.folder import is_exploded
 from bundler.offline.shelf import Shelf
-from bundler.offline.survey import companions, list_files, look, open_regular
+from bundler.offline.survey import companions, list_files, look_at, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,7 +148,7 @@ def gather(paths: Sequence[Path], *, judge: Judge | None = None) -> tuple[Found,
             if exploded
             else "check that the medium is mounted; bundles end in .uvb",
         )
-    found = choose([look(one) for one in files], judge=judge, name=name)
+    found = choose(look_at(files), judge=judge, name=name)
     ignored = (
         f"{path / one}: is no part of a bundle (macOS makes such files)"
         for path in paths

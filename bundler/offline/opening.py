@@ -11,7 +11,7 @@ from bundler.errors import BundlerError, UsageFault
 from bundler.offline.choosing import choose
 from bundler.offline.folder import FolderReader, is_exploded
 from bundler.offline.setreader import SetReader
-from bundler.offline.survey import companions, list_files, look
+from bundler.offline.survey import companions, list_files, look, look_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def opened(paths: Sequence[Path], *, judge: Judge | None = None) -> Iterator[Ope
             f"{name}: expected a bundle's files in this folder, found none",
             hint="check that the medium is mounted; bundles end in .uvb",
         )
-    seen = [look(one) for one in files]
+    seen = look_at(files)
     ignored = tuple(
         f"{path / one}: is no part of a bundle (macOS makes such files)"
         for path in paths

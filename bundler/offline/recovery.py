@@ -56,10 +56,11 @@ class Rows:
         )
         # Parity is read twice, to know which is right and to use it: held, it would need as much memory.
         parity = [one for one in range(layout.cut.parity) if self._parity(row, one) is not None]
-        lost = [column for column, one in row.blocks.items() if not self._shelf.has(one)]
-        lost = lost or [column for column, one in row.blocks.items() if self._shelf.read(one) is None]
+        lost = sorted(
+            {place.column, *(column for column, one in row.blocks.items() if not self._shelf.has(one))}
+        )
         first = 0
-        while lost and first + len(lost) <= len(parity):
+        while first + len(lost) <= len(parity):
             more = self._solve(row, lost, parity[first : first + len(lost)])
             if more is None:
                 return True

@@ -42,7 +42,8 @@ class Seen:
     """A file that may be part of a bundle; sizes and places are in bytes from its beginning.
 
     `index` is the digest of the index that it claims to belong to, `front` what tells one front from others,
-    `start` where the payload or the cells begin. Where the front cannot be read `fault` says why.
+    `start` where the payload or the cells begin. Where the front cannot be read `fault` says why,
+    and `unread` whether the system says so.
     """
 
     path: Path
@@ -51,9 +52,10 @@ class Seen:
     front: str | None = None
     start: int = 0
     head: Head | None = None  # None for a bundle in one file
-    volume: bytes = b""  # all of `VOLUME`
+    volume: str | None = None  # the sha256 of all of `VOLUME`
     fault: str | None = None
     intact: bool = field(default=False)  # the index is the one that the file claims to belong to
+    unread: bool = False
 
     @property
     def title(self) -> str:
@@ -124,6 +126,27 @@ def _begins_as_bundle(path: Path) -> bool:
         return False  # it is not called as one of ours: what it is does not matter
 
 
+def look_at(paths: Iterable[Path]) -> list[Seen]:
+    """Look at each of the files; of one that cannot be read the others may have what it has.
+
+    Raises `HostFault` where none of them can be.
+    """
+    seen, first = [], None
+    for path in paths:
+        try:
+            one = look(path)
+        except HostFault as fault:
+            first = first or fault
+            one = Seen(path=path, size=0, fault=fault.message.removeprefix(f"{path}: "), unread=True)
+        seen.append(one)
+    if seen and all(one.unread for one in seen):
+        raise first or HostFault(
+            f"{seen[0].path}: {seen[0].fault}",
+            hint="is the medium still plugged in? look at `dmesg`, and try another port or another reader",
+        )
+    return seen
+
+
 def look(path: Path, *, follow: bool = True) -> Seen:
     """Look at one file; what is no part of any bundle comes back with its `fault`. Raises `HostFault`.
 
@@ -131,27 +154,33 @@ def look(path: Path, *, follow: bool = True) -> Seen:
     """
     with open_regular(path, follow=follow) as stream, host_faults(path):
         size = stream.seek(0, os.SEEK_END)
-        stream.seek(0)
         try:
-            signed, reader = read_front(stream, name=str(path))
+            return _look(stream, path, size)
         except HostFault as fault:  # a bad sector in the front: other files have it, too
-            return Seen(path=path, size=size, fault=fault.message)
+            said = fault.message.removeprefix(f"{path}: ")
+            return Seen(path=path, size=size, fault=said, unread=True)
+        except OSError as error:
+            return Seen(path=path, size=size, fault=error.strerror or str(error), unread=True)
         except BundlerError as fault:
             return Seen(path=path, size=size, fault=fault.message.removeprefix(f"{path}: "))
-        start, name, count = reader.payload_offset, *reader.next_member
-        digest = signed.digest
-        front = _front_digest(signed, digest)
-        if name == SUMS_NAME:
-            return Seen(path=path, size=size, index=digest, front=front, start=start, intact=True)
-        stream.seek(start + ustar.BLOCK)
-        volume = stream.read(min(count, MAX_VOLUME_BYTES + 1))
+        except Fault as fault:
+            return Seen(path=path, size=size, fault=str(fault))
+
+
+def _look(stream: BinaryIO, path: Path, size: int) -> Seen:
+    """Return what a file of this size says that it is. Raises `BundlerError`, `Fault`, `OSError`."""
+    stream.seek(0)
+    signed, reader = read_front(stream, name=str(path))
+    start, name, count = reader.payload_offset, *reader.next_member
+    digest = signed.digest
+    front = _front_digest(signed, digest)
+    if name == SUMS_NAME:
+        return Seen(path=path, size=size, index=digest, front=front, start=start, intact=True)
     if name != VOLUME_NAME or count > MAX_VOLUME_BYTES:
-        wrong = f"expected {SUMS_NAME} or {VOLUME_NAME} after the front, found {name!r}"
-        return Seen(path=path, size=size, fault=wrong)
-    try:
-        head = Head.parse(volume)
-    except Fault as fault:
-        return Seen(path=path, size=size, fault=str(fault))
+        raise Fault(f"expected {SUMS_NAME} or {VOLUME_NAME} after the front, found {name!r}")
+    stream.seek(start + ustar.BLOCK)
+    volume = stream.read(count)
+    head = Head.parse(volume)
     return Seen(
         path=path,
         size=size,
@@ -159,7 +188,7 @@ def look(path: Path, *, follow: bool = True) -> Seen:
         front=front,
         start=start + ustar.stored_size(count),
         head=head,
-        volume=volume,
+        volume=hashlib.sha256(volume).hexdigest(),
         intact=digest == head.index,
     )
 
