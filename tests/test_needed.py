@@ -4,10 +4,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from losing import CUTS, files_of, look_at, losses, put, supplement, verify
+from losing import CUTS, bundle, files_of, look_at, losses, put, supplement, verify
+from volumes import source_of
 
+from bundler.core.cut import Cut, Layout
 from bundler.core.ticketfit import exact_ticket
 from bundler.errors import DamagedFault, IncompleteFault, SignatureFault, UsageFault
+from bundler.offline.inventory import Inventory
 from bundler.offline.losses import losses as told_losses
 from bundler.offline.needed import needed
 
@@ -78,6 +81,22 @@ def test_the_first_volume_is_asked_for_whole_where_one_too_many_is_gone(tmp_path
     assert need.blocks == tuple(blocks)
 
 
+def test_a_volume_that_is_lost_whole_is_preferred_to_blocks_of_others():
+    layout = Layout(source_of(bundle()).index, WIDE)
+    third, fourth = layout.volume_blocks(2), layout.volume_blocks(3)
+    parity = [[0b01] * layout.rows(0)]  # so each row lacks a block where two are lost,
+    parity[0][0] = 0b11  # and the first one, too, for it lost one of the first volume beside them
+    inventory = Inventory(
+        index=source_of(bundle()).index,
+        copies=(),
+        lost=frozenset({0, *third, *fourth}),
+        layouts=(layout,),
+        parity={WIDE: parity},
+    )
+    assert len(third) == len(fourth)
+    assert needed(inventory).blocks == tuple(third)
+
+
 def test_two_damaged_copies_of_a_volume_make_one_good_one(tmp_path):
     files = files_of(BARE)
     name, data = next(iter(files.items()))
@@ -137,3 +156,30 @@ def test_every_wrong_byte_of_a_volume_makes_it_wanting(tmp_path):
             found, inventory = look_at(put(tmp_path / "set", files | rotten))
             assert [one for _, one in inventory.wanting(found.signed.digest)] == [name], at
             assert len(inventory.lost) == inventory.copies[0].bad, at
+
+
+def test_volumes_of_several_cuts_give_each_other_what_they_can(tmp_path):
+    files = dict(list(files_of(BARE).items())[:3])
+    _, _, need = need_of(put(tmp_path / "set", files))
+    assert need.blocks
+    files |= {f"parity{at}.uvb": data for at, data in enumerate(list(files_of(WIDE).values())[5:])}
+    _, inventory, need = need_of(put(tmp_path / "both", files))
+    assert inventory.main.cut == BARE
+    assert need.blocks == ()
+    verify(tmp_path / "both")
+
+
+def test_a_parity_volume_that_is_there_again_and_again_counts_once(tmp_path):
+    files = dict(list(files_of(WIDE).items())[2:6])  # two lost, one of parity
+    name = list(files)[-1]
+    _, _, need = need_of(put(tmp_path / "set", files))
+    _, _, twice = need_of(put(tmp_path / "set", {"a.uvb": files[name], "b.uvb": files[name]}))
+    assert need.blocks == twice.blocks != ()
+
+
+def test_the_main_cut_is_that_of_most_files(tmp_path):
+    stray = Cut(volumes=4, parity=3)
+    files = files_of(WHOLE) | dict(list(files_of(stray).items())[:1])
+    _, inventory = look_at(put(tmp_path / "set", files))
+    assert [one.cut for one in inventory.layouts] == [stray, WHOLE]
+    assert inventory.main.cut == WHOLE

@@ -144,6 +144,33 @@ def test_a_bundle_that_is_damaged_at_the_packer_is_not_sent(desk):
     assert os.listdir(desk / "out") == []
 
 
+def test_damage_where_nothing_was_asked_for_does_not_matter(desk):
+    last = len(look_at(desk / "far")[1].main.blocks) - 1
+    ticket = Ticket(index=identity_of(desk), cut=WIDE, blocks=ranges_of([0, last]))
+    before = supplement(desk / "before.uvb", ticket).read_bytes()
+    data = bytearray(bundle())
+    data[len(data) // 2] ^= 1
+    (desk / "q4.uvb").write_bytes(data)
+    assert bundler("resend", desk / "q4.uvb", "--ticket", ticket, "-o", desk / "s.uvb").code == 0
+    assert (desk / "s.uvb").read_bytes() == before
+
+
+def test_a_line_that_asks_for_more_than_is_needed_says_how_much(desk):
+    rotten = bytearray(small_blocks(archives=1, blocks=120))
+    (desk / "many.uvb").write_bytes(rotten)
+    clean = bundler("missing", desk / "many.uvb", "--trust", desk / "packer.pub")
+    assert clean.stdout == ""
+    for at in range(500_000, len(rotten) - 50_000, 3 * 65536):
+        rotten[at] ^= 1
+    (desk / "many.uvb").write_bytes(rotten)
+    done = bundler("missing", desk / "many.uvb", "--trust", desk / "packer.pub", "-o", desk / "t.ticket")
+    assert len(done.stdout) <= 81
+    assert "blocks more (" in done.stderr
+    assert "than is needed, to be short enough; a ticket file (-o) is exact" in done.stderr
+    exact = Ticket.from_bytes((desk / "t.ticket").read_bytes())
+    assert sum(map(len, exact.blocks)) < sum(map(len, Ticket.parse(done.stdout).blocks))
+
+
 def test_a_damaged_supplement_serves_with_what_is_right_in_it(desk):
     found, inventory = look_at(desk / "far")
     need = needed(inventory)
