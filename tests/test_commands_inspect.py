@@ -20,6 +20,7 @@ from bundles import (
 from cli import Desk, bundler, check_refusal, process
 from fakeindex import Site
 from recompressed import delta_box, full_box, index_of, sha
+from volumes import make_set, small_blocks
 
 FIELDS = {
     "format", "name", "release", "serial", "created", "uv", "platforms", "artifacts", "archives_size", "stored_size",
@@ -202,3 +203,24 @@ def test_a_plain_bundle_requires_nothing_and_builds_on_nothing(desk):
     shown = bundler("inspect", desk.bundle).stdout
     assert "requires" not in shown
     assert "builds on" not in shown
+
+
+def test_one_volume_says_what_it_belongs_to_and_what_is_missing(tmp_path):
+    paths = make_set(small_blocks(), tmp_path / "set", volumes=5, parity=2)
+    done = bundler("inspect", paths[2])
+    assert done.code == 0, done.stderr
+    assert "plant-7 2026Q4, serial 7" in done.stdout
+    assert "volumes    5 volumes, here 3, missing 1-2, 4-5; 2 parity volumes, none here\n" in done.stdout
+    paths[0].unlink()
+    (part,) = json.loads(bundler("inspect", tmp_path / "set", "--json").stdout)["volumes"]
+    assert (part["here"], part["missing"]) == ([2, 3, 4, 5], [1])
+    assert (part["parity_here"], part["parity_missing"]) == ([1, 2], [])
+
+
+def test_a_file_with_parity_beside_it_is_no_volume(tmp_path):
+    paths = make_set(small_blocks(), tmp_path / "set", volumes=5, parity=1, whole=True)
+    assert "volumes    one file, which is here; 1 parity volume, all here\n" in (
+        bundler("inspect", tmp_path / "set").stdout
+    )
+    paths[0].unlink()
+    assert "one file, which is missing" in bundler("inspect", tmp_path / "set").stdout

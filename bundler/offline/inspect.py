@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from bundler.core.fault import Fault
 from bundler.core.index import FORMAT, Index
 from bundler.core.text import printable, size, span
+from bundler.offline.parts import parts_of, show_part
 from bundler.offline.reader import parse_named, reader_of
+from bundler.offline.setreader import SetReader
 from bundler.signing.sshsig import claimed_key
 
 if TYPE_CHECKING:
@@ -20,7 +22,8 @@ def describe(stream: BinaryIO | Reader, *, name: str) -> dict[str, Any]:
 
     Sizes are in bytes; `trust` has the versions of the trust documents, as their members' names say; `base`
     the bundles that a host must have, and each artifact's `how` whether it is `stored` whole, `rebuilt` from
-    streams, or `held` by the host. Raises `DamagedFault` where the front of the bundle cannot be read.
+    streams, or `held` by the host. Where the bundle lies in volumes, `volumes` says which of them are here.
+    Raises `DamagedFault` where the front of the bundle cannot be read.
     """
     reader = reader_of(stream, name=name)
     signed = reader.read_signed_index()
@@ -44,6 +47,7 @@ def describe(stream: BinaryIO | Reader, *, name: str) -> dict[str, Any]:
         "index_sha256": signed.digest,
         "signatures": _signatures(signed),
         "trust": [one.number for one in signed.chain],
+        **({"volumes": parts_of(reader.files)} if isinstance(reader, SetReader) else {}),
         "verified": False,
     }
 
@@ -84,6 +88,7 @@ def show(described: dict[str, Any], *, as_json: bool) -> str:
         f"index      sha256 {described['index_sha256']}",
         *(f"signature  {one['fingerprint'] or one['fault']}" for one in described["signatures"]),
         *([f"trust      version {span(described['trust'])} comes with it"] if described["trust"] else []),
+        *(f"volumes    {show_part(one)}" for one in described.get("volumes", ())),
         "",
     ]
     for one in described["artifacts"]:

@@ -15,12 +15,13 @@ from bundler.offline.shelf import Shelf
 from bundler.offline.shortage import SEND_AGAIN, absent_lines, check_enough
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bundler.core.index import Index, Member
     from bundler.core.progress import Progress
     from bundler.offline.choosing import Found
     from bundler.offline.reader import SignedIndex
+    from bundler.offline.survey import Seen
 
 
 class SetReader(Reader):
@@ -35,6 +36,11 @@ class SetReader(Reader):
     def read_signed_index(self) -> SignedIndex:
         """Return what one of the files has before its payload."""
         return self._found.signed
+
+    @property
+    def files(self) -> Sequence[Seen]:
+        """The files whose fronts say that they belong to the bundle."""
+        return self._found.files
 
     @property
     def shelf(self) -> Shelf:
