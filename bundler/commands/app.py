@@ -48,7 +48,7 @@ def main(
 ) -> None:
     """Carry uv and Python to machines that never see a network.
 
-    With a network: init, keygen, lock, pack. On the way: inspect, verify, sign, split, join.
+    With a network: init, keygen, lock, pack. On the way: inspect, verify, sign, split, join, missing, repair.
     Without a network: trust, collect, unpack, env, status, doctor, rollback, log.
 
     Try it: uv-bundler demo
