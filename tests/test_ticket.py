@@ -53,7 +53,7 @@ def layouts(draw, most=400):
     groups = draw(st.integers(1, 3))
     whole = groups == 1 and draw(st.booleans())
     cut = Cut(
-        volumes=draw(st.integers(groups, 60)), parity=draw(st.integers(int(whole), 9)), groups=groups, whole=whole
+        volumes=draw(st.integers(9 if whole else groups, 60)), parity=draw(st.integers(int(whole), 9)), groups=groups, whole=whole
     )  # fmt: skip
     return Layout(index_of(draw(st.integers(1, most))), cut)
 

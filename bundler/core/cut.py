@@ -37,7 +37,7 @@ class Cut:
             and 0 <= self.parity <= MAX_PARITY
             and 1 <= self.groups <= self.volumes
             and (widest <= MAX_COLUMNS or not self.parity)
-            and not (self.whole and (self.groups != 1 or not self.parity))
+            and not (self.whole and (self.groups != 1 or not 0 < self.parity <= self.volumes))
         ):
             raise ValueError(f"no such cut: {self}")
 

@@ -223,7 +223,7 @@ def _blocks_in(shelf: Shelf, seen: Seen) -> Sequence[int]:
         return range(len(shelf.blocks))
     if seen.head.kind == DATA:
         return shelf.layouts[0].volume_blocks(seen.head.number - 1)
-    return [block for block in range(len(shelf.blocks)) if shelf.has(block)]
+    return list(shelf.resent.blocks)
 
 
 def _check_members(shelf: Shelf, seen: Seen) -> None:

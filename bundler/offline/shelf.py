@@ -15,7 +15,7 @@ from bundler.core.blocks import Blocks
 from bundler.core.cut import Layout, parity_name
 from bundler.core.volumehead import DATA, RESEND
 from bundler.offline.handles import Handles
-from bundler.offline.spots import Spot, read_supplement
+from bundler.offline.spots import Resent, Spot
 from bundler.offline.stacks import Stack
 
 if TYPE_CHECKING:
@@ -50,13 +50,12 @@ class Shelf:
         )
         self._stacks: dict[Cut, Stack] = {}
         self._striped: list[Stack] = []  # those whose volumes hold blocks
-        self._resent: dict[int, list[Spot]] = {}
+        self.resent = Resent()
         for one in files:
             if one.head is None:
                 continue
             if one.head.kind == RESEND:
-                for block, spot in read_supplement(one, self.blocks, self._handles, note=self.note):
-                    self._resent.setdefault(block, []).append(spot)
+                self.resent.add(one, self.blocks, self._handles, note=self.note)
             else:
                 self._stack(one.head.cut).add(one)
 
@@ -88,7 +87,7 @@ class Shelf:
     @property
     def has_copies(self) -> bool:
         """Whether some block should be in two files."""
-        ways = len(self._wholes) + len(self._striped) + bool(self._resent)
+        ways = len(self._wholes) + len(self._striped) + bool(self.resent)
         return ways > 1 or any(one.has_duplicates for one in self._stacks.values())
 
     def copies(self, cut: Cut, kind: str, number: int) -> Sequence[Seen]:
@@ -100,9 +99,7 @@ class Shelf:
     def has(self, block: int) -> bool:
         """Tell whether a file is long enough to hold the block; what it holds was not read."""
         size = self.blocks.size(block)
-        return any(at + ustar.BLOCK + size <= one.size for one, at in self._places(block)) or bool(
-            self._resent.get(block)
-        )
+        return any(at + ustar.BLOCK + size <= one.size for one, at in self._places(block))
 
     def has_parity(self, cut: Cut, group: int, row: int, column: int) -> bool:
         """Tell whether a file is long enough for that parity cell."""
@@ -141,7 +138,6 @@ class Shelf:
                 yield Spot(seen=one, at=at + ustar.BLOCK, header=b"", size=size)
             else:
                 yield Spot(seen=one, at=at, header=header, size=size)
-        yield from self._resent.get(block, ())
 
     def _places(self, block: int) -> Iterator[tuple[Seen, int]]:
         """Yield each file that should have the block, and where the 512 bytes before it begin there."""
@@ -153,6 +149,8 @@ class Shelf:
             files, offset = stack.locate(block)
             for one in files:
                 yield one, one.start + offset
+        if self.resent:
+            yield from self.resent.places(block)
 
     def content(self, spot: Spot) -> bytes | None:
         """Return what lies in a spot, unverified; None where the file ends before. Notes a wrong header."""
@@ -191,6 +189,9 @@ class Shelf:
         except OSError as error:
             self.note(spot.seen, f"byte {spot.at}: {error.strerror or error}")
             return None
+        if len(data) < ustar.stored_size(spot.size):
+            self.note(spot.seen, f"ends at byte {spot.seen.size}, expected more")
+            return None
         cell = data[ustar.BLOCK : ustar.BLOCK + spot.size]
         name = parity_name(group, row, column, hashlib.sha256(cell).hexdigest())
         if data == ustar.header(name, spot.size) + cell + ustar.padding(spot.size):
@@ -203,13 +204,7 @@ class Shelf:
         if seen.head is None:
             return seen.start + self._members[-1] + len(ustar.END)
         if seen.head.kind == RESEND:
-            ends = [
-                spot.at + ustar.stored_size(spot.size)
-                for spots in self._resent.values()
-                for spot in spots
-                if spot.seen is seen
-            ]
-            return max(ends, default=seen.start) + len(ustar.END)
+            return self.resent.end(seen) + len(ustar.END)
         table = self._stacks[seen.head.cut].table(seen.head.kind, seen.head.number - 1)
         return seen.start + table[-1] + len(ustar.END)
 
