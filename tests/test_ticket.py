@@ -52,9 +52,9 @@ def index_of(blocks):
 def layouts(draw, most=400):
     groups = draw(st.integers(1, 3))
     whole = groups == 1 and draw(st.booleans())
-    cut = Cut(
-        volumes=draw(st.integers(9 if whole else groups, 60)), parity=draw(st.integers(int(whole), 9)), groups=groups, whole=whole
-    )  # fmt: skip
+    volumes = draw(st.integers(groups, 60))
+    parity = draw(st.integers(int(whole), min(9, volumes) if whole else 9))
+    cut = Cut(volumes=volumes, parity=parity, groups=groups, whole=whole)
     return Layout(index_of(draw(st.integers(1, most))), cut)
 
 
