@@ -25,7 +25,7 @@ from bundler.offline import taking
 from bundler.offline.receiverun import look_on, look_once
 from bundler.offline.receivestatus import RECEIVING, STALE, UNTRUSTED, only
 from bundler.offline.shelf import Shelf
-from bundler.offline.survey import look
+from bundler.offline.survey import look, read_front
 
 resource = pytest.importorskip("resource", reason="needs POSIX: limits, pipes and links")
 
@@ -276,6 +276,10 @@ def test_of_many_damaged_copies_three_are_kept(far, made):
         far.settle()
     assert far.waiting == []
     assert far.here() == ["damaged-1.uvb", "damaged-2.uvb", "damaged-3.uvb", "parity.uvb"]
+    known = far.report.bundles
+    assert known[0].data.damaged == (1,)
+    far.start()
+    assert far.poll().bundles == known
     assert states(far.bring(bundle)) == [("plant-7", 7, "complete")]
     assert far.here() == ["parity.uvb", "uvb"]
 
@@ -345,6 +349,26 @@ def test_two_bundles_with_one_serial_lie_apart(far, made):
     assert second.startswith("unpack plant-7-7-")
     far.start()
     assert [one.state for one in far.settle().bundles] == ["complete"] * 2
+
+
+def test_volumes_without_a_block_are_volumes(far, tmp_path):
+    files = make_set(make_bundle(), tmp_path / "thin", volumes=9)
+    report = far.bring(*files)
+    assert states(report) == [("plant-7", 7, "complete")]
+    assert (report.bundles[0].data.present, far.waiting) == (9, [])
+
+
+def test_a_front_that_becomes_another_one_while_it_is_read_makes_no_bundle(far, made, monkeypatch):
+    from bundler.offline import receivedsets
+
+    def swapped(_, *, name):
+        with made["other"][0].open("rb", buffering=0) as stream:
+            return read_front(stream, name=name)
+
+    monkeypatch.setattr(receivedsets, "read_front", swapped)
+    report = far.bring(made["plain"][0])
+    assert far.waiting == [made["plain"][0].name]
+    assert report.bundles[0].reason.endswith("changed while it was read")
 
 
 def test_the_same_bundle_cut_in_two_ways_is_one_bundle(far, made):
@@ -536,6 +560,25 @@ def test_on_another_file_system_files_are_copied_and_then_removed(far, made, mon
     assert states(report) == [("plant-7", 7, "complete")]
     assert far.waiting == []
     assert list((far.root / ".arriving").iterdir()) == []
+
+
+def test_what_came_in_the_place_of_a_file_that_was_copied_stays(far, made, monkeypatch):
+    path, copy = far.watch / "a.uvb", taking._copy
+
+    def slow(arrival, target):
+        done = copy(arrival, target)
+        path.unlink()
+        shutil.copyfile(made["plain"][1], path)
+        return done
+
+    monkeypatch.setattr(taking, "_move", lambda *_: None)
+    far.put(made["plain"][0], name="a.uvb")
+    with monkeypatch.context() as patch:
+        patch.setattr(taking, "_copy", slow)
+        far.settle()
+    assert path.read_bytes() == made["plain"][1].read_bytes()
+    far.settle()
+    assert far.here() == ["0001-of-0003.uvb", "0002-of-0003.uvb"]
 
 
 def test_with_keep_files_stay_and_are_not_copied_again(made, tmp_path):
