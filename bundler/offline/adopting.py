@@ -39,8 +39,8 @@ def adopt(index: Index, found: Found) -> list[Seen]:
     front = sum(map(len, as_members(files_of(found.signed))))
     adopted, rest = [], []
     for doubtful in found.doubtful:
-        if doubtful.intact:  # it says itself, undamaged, that it belongs to another bundle
-            continue
+        if doubtful.intact and doubtful.head:  # it says itself, undamaged, that it belongs to another bundle
+            continue  # what lies in one file has no other word for it than its index, which may be damaged
         one = _by_volume(doubtful, front)
         if one and one.index == found.signed.digest:
             adopted.append(one)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bundler.core.durable import host_faults, make_folder, try_lock
 from bundler.core.volumehead import stem_in_name
-from bundler.errors import IncompleteFault, LockedFault, UsageFault
+from bundler.errors import BundlerError, IncompleteFault, LockedFault, UsageFault
 from bundler.offline.adopting import adopt
 from bundler.offline.bringing import Carrier
 from bundler.offline.choosing import Found, choose
@@ -123,16 +123,27 @@ class _Judge:
 def _choose(
     here: list[Seen], there: list[Seen], *, begun: str, judge: _Judge, folder: Path
 ) -> tuple[Found, list[str]]:
-    """Return the bundle with all of its files, the drives' first, and lines about the drives' other files."""
-    known = {one.index for one in here}
+    """Return the bundle with all of its files, the drives' first, and lines about the drives' other files.
+
+    A file whose index nobody signed may be one of the bundle, with a damaged index: its content tells.
+    """
+    refused = _refused([*there, *here], judge)
+    mine, theirs = (
+        [one for one in files if one.index and one.index not in refused] for files in (here, there)
+    )
     notes: tuple[str, ...] = ()
-    if begun in known:
+    if any(one.index == begun for one in mine):
         digest = begun
-    elif any(known):
-        digest = choose(here, judge=judge, name=str(folder)).signed.digest
-    elif there:
-        found = choose(there, judge=judge, name="the drives")
+    elif mine:
+        digest = choose(mine, judge=judge, name=str(folder)).signed.digest
+    elif theirs:
+        found = choose(theirs, judge=judge, name="the drives")
         digest, notes = found.signed.digest, found.notes
+    elif refused:
+        raise next(iter(refused.values()))
+    elif there or here:
+        choose([*there, *here], judge=judge, name=str(folder))  # says what is wrong
+        raise AssertionError
     else:
         raise IncompleteFault(
             f"{folder}: nothing of a bundle is here or on a drive that was named",
@@ -141,12 +152,28 @@ def _choose(
     others = list(notes)
     others += [
         f"{one.path}: is {one.title} of another bundle than the one that {folder} has, and is left there"
-        for one in there
-        if one.index not in (digest, None) and not notes
+        for one in theirs
+        if one.index != digest and not notes
     ]
+    others += [f"{one.path}: {refused[one.index].message}" for one in there if one.index in refused]
     others += [f"{one.path}: {one.fault}" for one in there if one.fault]
-    ours = [one for one in (*there, *here) if one.index in (digest, None)]
+    doubtful = [
+        replace(one, index=None, head=None, intact=False) if one.index in refused else one
+        for one in (*there, *here)
+    ]
+    ours = [one for one in doubtful if one.index in (digest, None)]
     return choose(ours, judge=judge, name=str(folder)), others
+
+
+def _refused(seen: list[Seen], judge: _Judge) -> dict[str | None, BundlerError]:
+    """Return what is wrong with each index that no trusted signature covers, or that is damaged."""
+    refused: dict[str | None, BundlerError] = {}
+    for digest in dict.fromkeys(one.index for one in seen if one.index):
+        try:
+            choose([one for one in seen if one.index == digest], judge=judge, name="the drives")
+        except BundlerError as fault:
+            refused[digest] = fault
+    return refused
 
 
 @contextlib.contextmanager
