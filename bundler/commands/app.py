@@ -48,8 +48,9 @@ def main(
 ) -> None:
     """Carry uv and Python to machines that never see a network.
 
-    With a network: init, keygen, lock, pack. On the way: inspect, verify, sign, split, join, missing, repair.
-    Without a network: trust, collect, unpack, env, status, doctor, rollback, log.
+    With a network: init, keygen, lock, pack, send.
+    On the way: inspect, verify, sign, split, join, missing, repair.
+    Without a network: trust, collect, receive, unpack, env, status, doctor, rollback, log.
 
     Try it: uv-bundler demo
     """
