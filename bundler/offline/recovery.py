@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bundler.offline.choices import ParityCell, choices
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from bundler.core.cut import Layout
     from bundler.offline.shelf import Shelf
+    from bundler.offline.survey import Seen
+
+_COPIES = 8  # different cells that may be tried for one parity column of a row
+_READ = 100  # files that are read for one of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +38,7 @@ class Rows:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._kept: dict[int, bytes] = {}
+        self._faith: Counter[Path] = Counter()  # files whose parity was right, or wrong
         self.recovered = 0  # blocks
 
     def get(self, block: int) -> bytes | None:
@@ -54,31 +63,64 @@ class Rows:
             blocks=layout.row_blocks(place.group, place.row),
             size=layout.row_size(place.group, place.row),
         )
-        # Parity is read twice, to know which is right and to use it: held, it would need as much memory.
-        parity = [one for one in range(layout.cut.parity) if self._parity(row, one) is not None]
         lost = sorted(
             {place.column, *(column for column, one in row.blocks.items() if not self._shelf.has(one))}
         )
-        first = 0
-        while first + len(lost) <= len(parity):
-            more = self._solve(row, lost, parity[first : first + len(lost)])
-            if more is None:
-                return True
-            if more:
+        for copies in (1, _COPIES):
+            cells = self._cells(row, copies=copies)
+            while len({one.column for one in cells}) >= len(lost):
+                more = self._try(row, lost, cells)
+                if more is None:
+                    return True
+                if not more:
+                    break
                 lost = sorted({*lost, *more})
-            else:
-                first += 1  # this parity was made of other blocks, or by a liar: other cells may be right
         return False
 
-    def _solve(self, row: Row, lost: Sequence[int], parity: Sequence[int]) -> list[int] | None:
-        """Recover the lost columns with this parity, and keep them: then None.
+    def _cells(self, row: Row, *, copies: int) -> list[ParityCell]:
+        """Return the row's parity cells whose own digests hold, at most so many different ones for a column.
+
+        The first ones of all columns come before the second ones; those of files that were right before come
+        first. They are read once more when they are used: held, they would need much memory.
+        """
+        cut, found = row.layout.cut, []
+        for column in range(cut.parity):
+            known: dict[bytes, ParityCell] = {}
+            files = self._shelf.parity_files(cut, row.group, row.number, column)
+            for one in sorted(files, key=self._distrust)[:_READ]:
+                cell = self._shelf.parity(cut, row.group, row.number, column, only=one)
+                if cell is not None:
+                    known.setdefault(hashlib.sha256(cell).digest(), ParityCell(column=column, seen=one))
+                if len(known) == copies:
+                    break
+            found += [(rank, one) for rank, one in enumerate(known.values())]
+        return [one for _, one in sorted(found, key=lambda each: (each[0], self._distrust(each[1].seen)))]
+
+    def _distrust(self, seen: Seen) -> int:
+        return -self._faith[seen.path]
+
+    def _try(self, row: Row, lost: Sequence[int], cells: Sequence[ParityCell]) -> list[int] | None:
+        """Recover the lost columns with some of the cells: then None, else what turned out to be lost too."""
+        for chosen in choices(cells, len(lost)):
+            more = self._solve(row, lost, chosen)
+            if more:
+                return more
+            if more is None:
+                self._faith.update({one.seen.path: 1 for one in chosen})
+                return None
+            if len(chosen) == 1:  # made of other blocks, or by a liar
+                self._faith[chosen[0].seen.path] -= 1
+        return []
+
+    def _solve(self, row: Row, lost: Sequence[int], chosen: Sequence[ParityCell]) -> list[int] | None:
+        """Recover the lost columns with these cells, and keep them: then None.
 
         Otherwise return the columns that turned out to be lost too, or none where the outcome is wrong.
         """
         from bundler.core.erasure import Recovery
 
         self._kept = {}  # its memory is needed now
-        recovery = Recovery(lost=lost, parity=parity, size=row.size)
+        recovery = Recovery(lost=lost, parity=[one.column for one in chosen], size=row.size)
         more: list[int] = []
         for column, block in row.blocks.items():
             if column in lost:
@@ -90,11 +132,12 @@ class Rows:
                 recovery.add_data(column, data)
         if more:
             return more
-        for number in parity:
-            cell = self._parity(row, number)
+        for one in chosen:
+            cut = row.layout.cut
+            cell = self._shelf.parity(cut, row.group, row.number, one.column, only=one.seen)
             if cell is None:
                 return []  # it was right a moment ago: the medium is changing
-            recovery.add_parity(number, cell)
+            recovery.add_parity(one.column, cell)
         return None if self._keep(row, recovery.finish()) else []
 
     def _keep(self, row: Row, found: dict[int, bytes]) -> bool:
@@ -108,6 +151,3 @@ class Rows:
         self._kept = cells
         self.recovered += len(cells)
         return True
-
-    def _parity(self, row: Row, number: int) -> bytes | None:
-        return self._shelf.parity(row.layout.cut, row.group, row.number, number)

@@ -171,12 +171,21 @@ class Shelf:
             self.note(spot.seen, f"byte {spot.at}: the header or the padding of a cell is damaged")
         return data[ustar.BLOCK : count]
 
-    def parity(self, cut: Cut, group: int, row: int, column: int) -> bytes | None:
-        """Return a parity cell whose own digest holds, or None; that proves nothing of what it recovers."""
+    def parity_files(self, cut: Cut, group: int, row: int, column: int) -> Sequence[Seen]:
+        """Return the files that should have the parity cell."""
+        return self._stacks[cut].locate_parity(group, row, column)[0]
+
+    def parity(
+        self, cut: Cut, group: int, row: int, column: int, *, only: Seen | None = None
+    ) -> bytes | None:
+        """Return a parity cell whose own digest holds, of any file or of `only` one, or None.
+
+        That proves nothing of what it recovers.
+        """
         stack = self._stacks[cut]
         size = stack.layout.row_size(group, row)
         files, offset = stack.locate_parity(group, row, column)
-        for one in files:
+        for one in (only,) if only else files:
             spot = Spot(seen=one, at=one.start + offset, header=bytes(ustar.BLOCK), size=size)
             found = self._parity_cell(spot, group, row, column)
             if found is not None:

@@ -1,0 +1,66 @@
+"""A hostile preparer of the medium: files beside a good set, and every byte of a set changed once."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from losing import bundle, files_of, put, verify
+from volumes import source_of
+
+from bundler.core import ustar
+from bundler.core.cut import Cut, Layout, parity_name
+from bundler.core.volumehead import DATA, PARITY, RESEND, Head
+
+CUT = Cut(volumes=5, parity=2)
+
+
+def volume(head, cells=b""):
+    """Return a file with the true front, and a `VOLUME` and cells that anybody can make."""
+    return source_of(bundle()).opening(head) + cells + ustar.END
+
+
+def head(kind, number, cut=CUT):
+    return Head(kind=kind, number=number, cut=cut, index=source_of(bundle()).digest)
+
+
+def false_parity(number, *, cut=CUT, byte=7):
+    """Return a parity volume whose cells have right digests of their own, and recover nothing."""
+    layout, cells = Layout(source_of(bundle()).index, cut), []
+    for group, row, column in layout.parity_cells(number - 1):
+        data = bytes([byte]) * layout.row_size(group, row)
+        name = parity_name(group, row, column, hashlib.sha256(data).hexdigest())
+        cells += [ustar.header(name, len(data)), data, ustar.padding(len(data))]
+    return volume(head(PARITY, number, cut), b"".join(cells))
+
+
+@pytest.mark.parametrize(
+    ("cut", "lost", "false"),
+    [
+        (CUT, (0,), (1,)),
+        (CUT, (0,), (1, 2)),
+        (CUT, (0, 3), (1,)),
+        (CUT, (1, 2), (2,)),
+        (CUT, (1, 2), (1, 2)),
+        (Cut(volumes=5, parity=4), (0, 1, 2), (2, 3)),
+        (Cut(volumes=7, parity=1, groups=2), (0, 1), (1, 2)),
+    ],
+)
+@pytest.mark.parametrize("name", ["a", "z"])
+def test_parity_that_is_a_lie_beside_the_true_one_recovers_as_if_it_was_not_there(
+    tmp_path, cut, lost, false, name
+):
+    files = files_of(cut)
+    for number in lost:
+        del files[sorted(files_of(cut))[number]]
+    lies = {f"{name}{number}.uvb": false_parity(number, cut=cut) for number in false}
+    assert verify(put(tmp_path, files | lies)).index == source_of(bundle()).index
+
+
+@pytest.mark.parametrize("lie", [1, 2, 3])
+def test_one_lie_in_the_place_of_parity_is_survived_where_there_is_one_cell_more(tmp_path, lie):
+    cut = Cut(volumes=5, parity=3)
+    files = files_of(cut)
+    del files["q4.0002-of-0005.uvb"], files["q4.0004-of-0005.uvb"]
+    files[f"q4.p{lie:04d}-of-0003.uvb"] = false_parity(lie, cut=cut)
+    verify(put(tmp_path, files))
