@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from losing import bundle, files_of, put, verify
+from losing import bundle, files_of, judge, put, verify
+from receivers import Far
 from volumes import source_of
 
 from bundler.core import ustar
 from bundler.core.cut import Cut, Layout, parity_name
-from bundler.core.volumehead import DATA, PARITY, RESEND, Head
+from bundler.core.volumehead import PARITY, Head
+from bundler.offline.opening import opened
 
 CUT = Cut(volumes=5, parity=2)
 
@@ -64,3 +66,67 @@ def test_one_lie_in_the_place_of_parity_is_survived_where_there_is_one_cell_more
     del files["q4.0002-of-0005.uvb"], files["q4.0004-of-0005.uvb"]
     files[f"q4.p{lie:04d}-of-0003.uvb"] = false_parity(lie, cut=cut)
     verify(put(tmp_path, files))
+
+
+def with_a_false_signature(data):
+    at = data.index(b"BEGIN SSH SIGNATURE") + 60
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+@pytest.fixture
+def far(tmp_path):
+    side = Far(tmp_path)
+    yield side
+    side.stop()
+
+
+def arrive(far, **files):
+    for name, data in files.items():
+        (far.watch / name).write_bytes(data)
+    return far.settle()
+
+
+def test_the_only_good_signature_in_a_spool_is_kept_until_there_is_another(far):
+    one, two = files_of(Cut(volumes=2)).values()
+    arrive(far, a=one[:-3000] + bytes(3000))
+    arrive(far, b=with_a_false_signature(one))
+    arrive(far, c=with_a_false_signature(two))
+    assert far.announced == ["unpack plant-7-7"]
+    with opened([far.folder()], judge=judge) as found:
+        assert judge(found.source.read_signed_index(), "it").serial == 7
+    far.start()
+    assert [each.state for each in far.settle().bundles] == ["complete"]
+
+
+def test_good_volumes_take_the_place_of_those_with_false_signatures(far):
+    one, two = files_of(Cut(volumes=2)).values()
+    arrive(far, a=one)
+    arrive(far, b=with_a_false_signature(two))
+    assert far.here() == ["0001-of-0002.uvb", "0002-of-0002.damaged-1.uvb"]
+    arrive(far, c=two)
+    assert far.here() == ["0001-of-0002.uvb", "0002-of-0002.uvb"]
+    arrive(far, d=with_a_false_signature(one), e=with_a_false_signature(two))
+    assert far.here() == ["0001-of-0002.uvb", "0002-of-0002.uvb"]
+    assert far.waiting == []
+    far.verify()
+
+
+def test_a_spool_without_a_signature_that_holds_is_never_announced(far):
+    one, two, three = files_of(Cut(volumes=3)).values()
+    arrive(far, a=one)
+    arrive(far, b=with_a_false_signature(two))
+    (far.folder() / "plant-7-7.0001-of-0003.uvb").unlink()
+    (far.folder() / "x.uvb").write_bytes(with_a_false_signature(one))
+    report = arrive(far, c=with_a_false_signature(three))
+    assert far.announced == []
+    assert [each.reason for each in report.bundles] == ["no file that is here has signatures that hold"]
+    arrive(far, d=one)
+    assert far.announced == ["unpack plant-7-7"]
+
+
+def test_parity_is_tried_by_a_front_that_holds_whatever_most_files_have(far):
+    names = files_of(CUT)
+    whole = {name: data if "0001" in name else with_a_false_signature(data) for name, data in names.items()}
+    del whole["q4.0003-of-0005.uvb"]
+    arrive(far, **whole)
+    assert far.announced == ["unpack plant-7-7"]

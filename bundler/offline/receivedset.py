@@ -25,6 +25,7 @@ from bundler.offline.survey import list_files, look
 from bundler.offline.tally import Kept, slot_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from bundler.core.index import Index
@@ -39,12 +40,18 @@ _SUPPLEMENT = re.compile(r"\.resend-[0-9a-f]{16}\.uvb")
 
 
 class ReceivedSet:
-    """The files of the bundle with this verified index below `folder`, which need not exist yet."""
+    """The files of the bundle with this verified index below `folder`, which need not exist yet.
 
-    def __init__(self, folder: Path, *, index: Index, signed: SignedIndex, front: str) -> None:
+    `front` is the digest of a front whose signatures hold. Others may have other signatures: `holds` tells
+    of a file whether they hold, too. One must be here whose do, or nobody could unpack what was gathered.
+    """
+
+    def __init__(
+        self, folder: Path, *, index: Index, signed: SignedIndex, front: str, holds: Callable[[Seen], bool]
+    ) -> None:
         self.folder, self.index, self.digest = folder, index, signed.digest
         self.files: list[Kept] = []
-        self._signed, self._front = signed, front
+        self._signed, self._front, self._holds = signed, front, holds
 
     @property
     def stem(self) -> str:
@@ -58,9 +65,15 @@ class ReceivedSet:
         seen = self._with_adopted(mine, [one for one in looked if one.index is None])
         self.files = []
         for one in seen:
-            checked = one.intact and one.path.name in self._own_names(one)
+            signed = self._is_signed(one)
+            checked = signed and one.path.name in self._own_names(one)
             cells = trusted_cells if checked and one.size == self.expected_size(one) else read_cells
-            self.files.append(Kept(seen=one, cells=cells(self.index, one)))
+            self.files.append(Kept(seen=one, cells=cells(self.index, one), signed=signed))
+
+    @property
+    def is_signed(self) -> bool:
+        """Tell whether the signatures of one of the files hold."""
+        return any(one.signed for one in self.files)
 
     def is_current(self) -> bool:
         """Tell whether the folder has still the files that were looked at: an administrator may tidy up."""
@@ -79,10 +92,11 @@ class ReceivedSet:
         return next((one for one in found if one.path == seen.path), None)
 
     def has_right(self, seen: Seen) -> bool:
-        """Tell whether this volume is there already, with all of its cells right."""
+        """Tell whether this volume is there already, with all of its cells right, and signatures as good."""
         if seen.head and seen.head.kind == RESEND:
             return False
-        return any(one.cells.complete for one in self.files if one.slot == slot_of(seen))
+        there = [one for one in self.files if one.slot == slot_of(seen) and one.cells.complete]
+        return any(one.signed for one in there) or (bool(there) and not self._is_signed(seen))
 
     def place(self, arrived: Seen, *, now: float) -> str:
         """Check a file that lies on the same file system, and give it its name, or remove it.
@@ -90,27 +104,30 @@ class ReceivedSet:
         `KEPT`: it has something that was not there. `REPEATED`: all of that was there. `WORTHLESS`: nothing
         in it is right, or there are too many damaged copies already. Raises `HostFault`.
         """
-        cells = read_cells(self.index, arrived)
+        cells, signed = read_cells(self.index, arrived), self._is_signed(arrived)
         rivals = self._rivals(arrived, cells)
-        if cells.within([one.cells for one in rivals]) and (rivals or cells.right):
+        known = cells.within([one.cells for one in rivals]) and (rivals or cells.right)
+        rival = any(one.signed and one.cells.complete for one in rivals)
+        best = signed and any(cells.right) and (not self.is_signed or (cells.complete and not rival))
+        if known and not best:
             _unlink(arrived.path)
             for one in rivals:
                 _touch(one.seen.path, now)  # the set is alive
             return REPEATED if any(cells.right) else WORTHLESS
-        for one in [one for one in rivals if one.cells.within([cells])]:
+        for one in [one for one in rivals if one.cells.within([cells]) and (signed or not one.signed)]:
             rivals.remove(one)
             self._forget(one)
         most = MAX_SUPPLEMENTS if arrived.head and arrived.head.kind == RESEND else MAX_COPIES
         if len(rivals) >= most:
             _unlink(arrived.path)
             return WORTHLESS
-        path = self._free_name(arrived, flawless=cells.flawless)
+        path = self._free_name(arrived, flawless=cells.flawless and signed)
         self._make_folder()
         with host_faults(path):
             arrived.path.replace(path)
             _touch(path, now)
             sync_folder(self.folder)
-        self.files.append(Kept(seen=replace(arrived, path=path), cells=cells))
+        self.files.append(Kept(seen=replace(arrived, path=path), cells=cells, signed=signed))
         return KEPT
 
     def touch(self, *, now: float, like: Seen | None = None) -> None:
@@ -128,6 +145,9 @@ class ReceivedSet:
         """Remove the folder; raises `HostFault`."""
         with host_faults(self.folder):
             shutil.rmtree(self.folder)
+
+    def _is_signed(self, seen: Seen) -> bool:
+        return seen.intact and (seen.front == self._front or self._holds(seen))
 
     def _rivals(self, arrived: Seen, cells: Cells) -> list[Kept]:
         same = [one for one in self.files if one.slot == slot_of(arrived)]

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from bundler.core.text import counted
-from bundler.errors import BundlerError, HostFault, SignatureFault
+from bundler.errors import BundlerError, DamagedFault, HostFault, SignatureFault
 from bundler.offline.receivedset import KEPT, REPEATED, ReceivedSet
 from bundler.offline.survey import list_files, look, open_regular, read_front
 from bundler.offline.tally import count
@@ -44,16 +44,21 @@ class ReceivedSets:
             if not digests:
                 continue
             digest = digests.most_common(1)[0][0]
-            first = next(one for one in seen if one.intact and one.index == digest)
-            try:
-                bundle = self._judged(first, folder)
-            except HostFault:
-                raise
-            except BundlerError as fault:
-                self._set_aside(folder, fault, digest)
-                continue
-            bundle.load()
-            self._add(bundle)
+            fronts = {one.front: one for one in seen if one.intact and one.index == digest}
+            refusal: BundlerError | None = None
+            for one in fronts.values():
+                try:
+                    bundle = self._judged(one, folder)
+                except HostFault:
+                    raise
+                except BundlerError as fault:
+                    refusal = refusal or fault
+                else:
+                    bundle.load()
+                    self._add(bundle)
+                    break
+            else:
+                self._set_aside(folder, refusal or DamagedFault("has no front"), digest)
 
     def refresh(self, *, now: float) -> None:
         """Follow what an administrator did in the spool, and finish what an ended run had only taken."""
@@ -123,7 +128,24 @@ class ReceivedSets:
         if verified.signed.digest != seen.index:
             raise SignatureFault(f"{seen.path}: changed while it was read")
         where = folder or self.spool.folder_for(verified.index, verified.signed.digest)
-        return ReceivedSet(where, index=verified.index, signed=verified.signed, front=seen.front or "")
+        return ReceivedSet(
+            where,
+            index=verified.index,
+            signed=verified.signed,
+            front=seen.front or "",
+            holds=self._holds,
+        )
+
+    def _holds(self, seen: Seen) -> bool:
+        """Tell whether the signatures in the file's front hold. Raises `HostFault`."""
+        try:
+            with open_regular(seen.path, follow=False) as stream:
+                signed, _ = read_front(stream, name=str(seen.path))
+            return self._judge(signed, str(seen.path)).signed.digest == seen.index
+        except HostFault:
+            raise
+        except BundlerError:
+            return False
 
     def _finish(self, path: Path, *, now: float) -> None:
         looked = look(path, follow=False)

@@ -133,6 +133,8 @@ class Receiver:
         reason = None
         if stale:
             state, reason = STALE, "a bundle with a higher serial was received before"
+        elif not bundle.is_signed:
+            state, reason = RECEIVING, "no file that is here has signatures that hold"
         elif state == RECOVERABLE and not announced:
             reason = self._unreadable(bundle)
             state = RECEIVING if reason else state
@@ -160,7 +162,7 @@ class Receiver:
         """Read the whole bundle as `verify` does; return why that fails, or None."""
         name = str(bundle.folder)
         try:
-            with opened([bundle.folder]) as found:
+            with opened([bundle.folder], judge=lambda *one: self._judge(*one).index) as found:
                 reader = reader_of(found.source, name=name)
                 verified = self._judge(reader.read_signed_index(), name)
                 read_payload(reader, verified, progress=self._progress)

@@ -25,10 +25,11 @@ _ALL = b"\1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A file, and which of its cells are right."""
+    """A file, which of its cells are right, and whether its signatures hold, which blocks do not tell."""
 
     seen: Seen
     cells: Cells
+    signed: bool = True
 
     @property
     def slot(self) -> Slot:
