@@ -25,7 +25,7 @@ def losses(inventory: Inventory, found: Found) -> Iterator[str]:
     known = {one.path for one in inventory.files}
     for one in found.doubtful:
         if one.path not in known and one.index is None:
-            yield f"{one.path}: foreign: {one.fault}"
+            yield f"{one.path}: {'unreadable' if one.unread else 'foreign'}: {one.fault}"
     for copy in inventory.copies:
         if copy.wrong:
             yield str(copy)

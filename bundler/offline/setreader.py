@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bundler.offline.reader import SignedIndex
     from bundler.offline.survey import Seen
 
+_TOLD = 40  # files that are told one by one
+
 
 class SetReader(Reader):
     """The bundle that the files of `found` are; `name` is what messages call all of them together."""
@@ -93,14 +95,23 @@ class SetReader(Reader):
         """Return a line for each file with something wrong in it, and one for what was recovered."""
         if self._shelf is None:
             return []
-        lines = [f"{self._name}: {line}" for line in absent_lines(self._shelf)]
-        used = {one.path for one in self._shelf.files}
+        shelf, lines = self._shelf, []
+        used = {one.path for one in shelf.files}
         for one in self._found.doubtful:
             if one.path not in used and one.fault:
-                lines.append(f"{one.path}: is no part of this bundle: {one.fault}")
-        for path, harm in self._shelf.harm.items():
+                what = "cannot be read" if one.unread else "is no part of this bundle"
+                lines.append(f"{one.path}: {what}: {one.fault}")
+        lines += [
+            f"{one.path}: its front is damaged: {one.fault}"
+            for one in shelf.files
+            if one.fault and one.path not in shelf.harm
+        ]
+        for path, harm in shelf.harm.items():
             more = f", and {counted(harm.count - 1, 'place')} more" if harm.count > 1 else ""
             lines.append(f"{path}: {harm.first}{more}")
+        if len(lines) > _TOLD:
+            lines[_TOLD:] = [f"{self._name}: {len(lines) - _TOLD} more files with something wrong in them"]
+        lines[:0] = [f"{self._name}: {line}" for line in absent_lines(shelf)]
         if self._rows and self._rows.recovered:
             lines.append(f"{self._name}: {counted(self._rows.recovered, 'block')} recovered from parity")
         return lines
