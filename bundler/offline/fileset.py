@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import queue
 import tempfile
 import threading
 from pathlib import Path
@@ -18,12 +17,13 @@ from typing import TYPE_CHECKING
 from bundler.core import ustar
 from bundler.core.cut import parity_name
 from bundler.core.durable import host_faults, sync_folder, write_all
+from bundler.offline.handover import Handover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-_AHEAD = 4  # pieces that may wait: with blocks of 4 MiB there are 20 MiB in flight
+_AHEAD = 4  # calls that wait or are made: with blocks of 4 MiB there are 16 MiB in flight
 
 
 class NewFile:
@@ -127,7 +127,7 @@ class Beside:
     """
 
     def __init__(self) -> None:
-        self._calls: queue.Queue[Callable[[], object] | None] = queue.Queue(_AHEAD)
+        self._calls: Handover[Callable[[], object]] = Handover(_AHEAD)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._error: BaseException | None = None
 
@@ -140,7 +140,7 @@ class Beside:
     ) -> None:
         if error is not None and self._error is None:
             self._error = error  # what still waits is not worth writing
-        self._calls.put(None)
+        self._calls.end()
         self._thread.join()
         if error is None:
             self._raise()
@@ -148,11 +148,11 @@ class Beside:
     def call(self, what: Callable[[], object]) -> None:
         """Have it called after all that were given before; waits where too many are."""
         self._raise()
-        self._calls.put(what)
+        self._calls.give(what)
 
     def wait(self) -> None:
         """Return once everything was called."""
-        self._calls.join()
+        self._calls.wait()
         self._raise()
 
     def _raise(self) -> None:
@@ -160,10 +160,9 @@ class Beside:
             raise self._error
 
     def _run(self) -> None:
-        while (what := self._calls.get()) is not None:
+        for what in self._calls.taken():
             if self._error is None:
                 try:
                     what()
                 except BaseException as error:  # noqa: BLE001  # it is raised where the calls come from
                     self._error = error
-            self._calls.task_done()

@@ -7,17 +7,17 @@ first large chunk: for small files it would cost more than it saves.
 from __future__ import annotations
 
 import hashlib
-import queue
 import threading
 from typing import TYPE_CHECKING
 
 from bundler.core.digest import Digest
+from bundler.offline.handover import Handover
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 _LARGE = 1 << 18  # bytes from which on a chunk is worth a thread
-_AHEAD = 2  # chunks that may wait: with blocks of 4 MiB there are 16 MiB in flight
+_AHEAD = 3  # chunks that wait or are hashed: with blocks of 4 MiB there are 16 MiB in flight
 
 
 class HashBeside:
@@ -25,7 +25,7 @@ class HashBeside:
 
     def __init__(self) -> None:
         self._state = hashlib.sha256()
-        self._beside: tuple[queue.Queue[bytes | None], threading.Thread] | None = None
+        self._beside: tuple[Handover[bytes], threading.Thread] | None = None
         self._size = 0
 
     def __enter__(self) -> HashBeside:  # noqa: PYI034  # typing.Self needs Python 3.11
@@ -43,10 +43,11 @@ class HashBeside:
             if len(data) < _LARGE:
                 self._state.update(data)
                 return
-            chunks: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
-            self._beside = (chunks, threading.Thread(target=self._run, args=(chunks,), daemon=True))
-            self._beside[1].start()
-        self._beside[0].put(data)
+            chunks: Handover[bytes] = Handover(_AHEAD)
+            thread = threading.Thread(target=self._run, args=(chunks,), daemon=True)
+            thread.start()
+            self._beside = (chunks, thread)  # not before: one that a signal kept from starting cannot end
+        self._beside[0].give(data)
 
     def result(self) -> tuple[Digest, int]:
         """Wait for the last chunk; return the digest and the count of bytes."""
@@ -57,9 +58,9 @@ class HashBeside:
         if self._beside is not None:
             chunks, thread = self._beside
             self._beside = None
-            chunks.put(None)
+            chunks.end()
             thread.join()
 
-    def _run(self, chunks: queue.Queue[bytes | None]) -> None:
-        while (data := chunks.get()) is not None:
+    def _run(self, chunks: Handover[bytes]) -> None:
+        for data in chunks.taken():
             self._state.update(data)
