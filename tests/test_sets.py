@@ -340,6 +340,21 @@ def test_one_bad_block_more_than_parity_stands_is_named(tmp_path, cut):
     assert desk.unpack().code == 0
 
 
+def test_blocks_of_a_row_that_are_asked_for_far_apart_are_counted_once(tmp_path):
+    cut = Cut(volumes=6, parity=2, whole=True)
+    desk = Desk(tmp_path, cut)
+    path = desk.drive / "q4.uvb"
+    data = bytearray(path.read_bytes())
+    lost = [one for one in cells(cut, path.name)[1] if one.column in {0, 3}]
+    for one in lost:
+        data[one.end - 1] ^= 1
+    path.write_bytes(data)
+    assert (
+        f"{len(lost)} blocks recovered from parity"
+        in bundler("verify", desk.drive, "--trust", desk.trust).stderr
+    )
+
+
 def test_a_damaged_signature_in_one_volume_is_not_the_one_that_counts(tmp_path):
     desk = Desk(tmp_path, Cut(volumes=3))
     first = desk.files[0]

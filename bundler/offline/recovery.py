@@ -39,7 +39,12 @@ class Rows:
         self._shelf = shelf
         self._kept: dict[int, bytes] = {}
         self._faith: Counter[Path] = Counter()  # files whose parity was right, or wrong
-        self.recovered = 0  # blocks
+        self._recovered: set[int] = set()  # a row that is recovered twice brings no more blocks
+
+    @property
+    def recovered(self) -> int:
+        """How many blocks no file had, and a row gave."""
+        return len(self._recovered)
 
     def get(self, block: int) -> bytes | None:
         """Return the block from a file or from its row, or None where neither can give it."""
@@ -149,5 +154,5 @@ class Rows:
         if any(hashlib.sha256(cell).hexdigest() != blocks.digest(one).hex for one, cell in cells.items()):
             return False
         self._kept = cells
-        self.recovered += len(cells)
+        self._recovered.update(cells)
         return True
