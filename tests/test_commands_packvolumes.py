@@ -104,6 +104,12 @@ def test_wishes_that_cannot_be_are_refused_before_anything_is_fetched(words, mes
     assert list((site.folder / "out").iterdir()) == []
 
 
+def test_a_name_that_volumes_cannot_have_is_refused_before_anything_is_fetched(site):
+    done = site.pack("--plain", *VOLUMES, output=site.folder / ".hidden.uvb")
+    check_refusal(done, 2, "'.hidden': expected a name for volumes without control characters", "-o")
+    assert not site.cache.exists()
+
+
 def test_volumes_do_not_go_to_stdout(site):
     done = site.pack("--plain", *VOLUMES, output="-")
     check_refusal(done, 2, "stdout: takes one file, expected a folder for volumes and parity", "leave out")

@@ -53,7 +53,7 @@ def wishes(volume_size: str | None, parity: str | None) -> Wished:
 def target(output: str, *, several: bool = False, streams: bool = True) -> Path:
     """Return where the bundle goes; `several` files cannot go to stdout, and `streams` says whether any does.
 
-    Raises `UsageFault` for a folder or a stream that is not there.
+    Raises `UsageFault` for a folder or a stream that is not there, and for a name that volumes cannot have.
     """
     if output.endswith((os.sep, os.altsep or os.sep)) and not Path(output).is_dir():
         raise UsageFault(
@@ -64,6 +64,11 @@ def target(output: str, *, several: bool = False, streams: bool = True) -> Path:
             "stdout: takes one file, expected a folder for volumes and parity",
             hint="name a folder with -o, or leave out --volume-size and --parity",
         )
+    if several and not Path(output).is_dir():
+        from bundler.core.volumehead import stem_in_name
+        from bundler.offline.splitting import check_stem
+
+        check_stem(stem_in_name(Path(output).name))
     if output == "-" and streams and (sys.stdout is None or sys.stdout.isatty()):
         raise UsageFault(
             "stdout: expected a pipe or a file for the bundle, found a terminal or nothing",
