@@ -103,6 +103,12 @@ def test_the_same_key_does_not_sign_twice(bundle, tmp_path):
     assert contents(tmp_path / "set") == before
 
 
+def test_a_folder_without_a_bundle_is_refused(tmp_path):
+    (tmp_path / "bundle.json").write_text("{}")
+    with pytest.raises(UsageFault, match="expected a bundle's files in this folder, found none"):
+        sign_files([tmp_path], SECOND, progress=Silent())
+
+
 def flip(path, at):
     data = bytearray(path.read_bytes())
     data[at] ^= 1

@@ -15,7 +15,7 @@ from bundler.connected.addsignature import add_signature, refuse_again
 from bundler.core.digest import hash_file
 from bundler.core.durable import host_faults, read_own, whole_file
 from bundler.core.fault import Fault
-from bundler.errors import DamagedFault
+from bundler.errors import DamagedFault, UsageFault
 from bundler.offline.cells import read_cells
 from bundler.offline.choosing import choose
 from bundler.offline.fileset import whole_files
@@ -53,10 +53,16 @@ def sign_files(paths: Sequence[Path], key: SigningKey, *, progress: Progress) ->
 
     On the way each block is compared with the index, and each parity cell with its own digest. Raises
     `DamagedFault` where one differs, and leaves that file as it is; `UsageFault` where all files have a
-    signature by this key; `HostFault` where a folder cannot be written.
+    signature by this key or there are none; `HostFault` where a folder cannot be written.
     """
     name = " ".join(map(str, paths))
-    found = choose([look(one) for one in list_files(paths)], judge=None, name=name)
+    seen = [look(one) for one in list_files(paths)]
+    if not seen:
+        raise UsageFault(
+            f"{name}: expected a bundle's files in this folder, found none",
+            hint="of an exploded bundle make one file first, and sign that: uv-bundler join",
+        )
+    found = choose(seen, judge=None, name=name)
     index = parse_named(found.signed, name=name)
     fronts = {one.path: _front(one) for one in found.files}
     for line in (*found.notes, *(f"{one.path}: {one.fault}: left as it is" for one in found.doubtful)):
