@@ -47,7 +47,7 @@ def adopt(index: Index, found: Found) -> list[Seen]:
         else:
             rest.append(doubtful)
     files = [*found.files, *adopted]
-    wrong = {one.path for one in files if _is_spoilt(one, index) and not _holds(index, one)}
+    wrong = {one.path for one in files if _is_spoilt(one, index)}
     if rest or wrong:
         finder = _Finder(index, found.signed.digest, dict.fromkeys(one.head.cut for one in files if one.head))
         files = [(finder.find(one) or one) if one.path in wrong else one for one in files]
