@@ -10,11 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bundler.core.text import counted
+from bundler.core.text import counted, numbers
 from bundler.core.volumehead import DATA, PARITY, RESEND, stem_in_name
 from bundler.errors import DamagedFault, IncompleteFault, UsageFault
 from bundler.media.sums import SUMS_NAME
-from bundler.offline.shortage import numbers
 from bundler.offline.survey import list_files, look
 
 if TYPE_CHECKING:

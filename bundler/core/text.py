@@ -6,8 +6,9 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+_NAMED = 12  # numbers, or spans of them, in one message
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -40,6 +41,19 @@ def size(count: int) -> str:
 def counted(count: int, noun: str) -> str:
     """Write a count with its noun, which takes an s for more than one: `1 file`, `2 files`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def numbers(found: Iterable[int]) -> str:
+    """Write numbers as people read them out: `7, 19, 31-33`; many of them are cut short."""
+    spans: list[list[int]] = []
+    for one in found:
+        if spans and one == spans[-1][1] + 1:
+            spans[-1][1] = one
+        else:
+            spans.append([one, one])
+    shown = [str(low) if low == high else f"{low}-{high}" for low, high in spans]
+    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
+    return ", ".join(shown[:_NAMED]) + more
 
 
 def span(numbers: Sequence[int]) -> str:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bundler.core.fault import Fault
 from bundler.core.index import FORMAT, Index
-from bundler.core.text import printable, size, span
-from bundler.offline.parts import parts_of, show_part
+from bundler.core.text import counted, numbers, printable, size, span
 from bundler.offline.reader import parse_named, reader_of
-from bundler.offline.setreader import SetReader
 from bundler.signing.sshsig import claimed_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bundler.offline.reader import Reader, SignedIndex
 
 
@@ -47,7 +47,7 @@ def describe(stream: BinaryIO | Reader, *, name: str) -> dict[str, Any]:
         "index_sha256": signed.digest,
         "signatures": _signatures(signed),
         "trust": [one.number for one in signed.chain],
-        **({"volumes": parts_of(reader.files)} if isinstance(reader, SetReader) else {}),
+        **({"volumes": parts} if (parts := reader.parts()) else {}),
         "verified": False,
     }
 
@@ -88,10 +88,32 @@ def show(described: dict[str, Any], *, as_json: bool) -> str:
         f"index      sha256 {described['index_sha256']}",
         *(f"signature  {one['fingerprint'] or one['fault']}" for one in described["signatures"]),
         *([f"trust      version {span(described['trust'])} comes with it"] if described["trust"] else []),
-        *(f"volumes    {show_part(one)}" for one in described.get("volumes", ())),
+        *(f"volumes    {_show_part(one)}" for one in described.get("volumes", ())),
         "",
     ]
     for one in described["artifacts"]:
         how = {"stored": "", "rebuilt": "  (rebuilt)", "held": "  (the host has it)"}[one["how"]]
         lines.append(f"{one['role']:<9}{size(one['size']):>11}  {one.get('key') or one['path']}{how}")
     return "".join(printable(line).rstrip() + "\n" for line in lines)
+
+
+def _show_part(part: dict[str, Any]) -> str:
+    """Write one of them for people: `2 of 40 volumes are here: 3, 7`."""
+    lines = [_show_volumes("volume", part["here"], part["missing"])]
+    if part["parity_here"] or part["parity_missing"]:
+        lines.append(_show_volumes("parity volume", part["parity_here"], part["parity_missing"]))
+    if part["whole"]:
+        lines[0] = "one file, which is " + ("here" if part["here"] else "missing")
+    if part["supplements"]:
+        lines.append(counted(part["supplements"], "supplement"))
+    return "; ".join(lines)
+
+
+def _show_volumes(noun: str, here: Iterable[int], missing: Iterable[int]) -> str:
+    there, absent = list(here), list(missing)
+    said = counted(len(there) + len(absent), noun)
+    if not absent:
+        return f"{said}, all here"
+    if not there:
+        return f"{said}, none here"
+    return f"{said}, here {numbers(there)}, missing {numbers(absent)}"

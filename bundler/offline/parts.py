@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bundler.core.text import counted
 from bundler.core.volumehead import DATA, PARITY, RESEND
-from bundler.offline.shortage import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from bundler.offline.survey import Seen
 
@@ -38,25 +36,3 @@ def parts_of(files: Sequence[Seen]) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def show_part(part: dict[str, Any]) -> str:
-    """Write one of them for people: `2 of 40 volumes are here: 3, 7`."""
-    lines = [_show("volume", part["here"], part["missing"])]
-    if part["parity_here"] or part["parity_missing"]:
-        lines.append(_show("parity volume", part["parity_here"], part["parity_missing"]))
-    if part["whole"]:
-        lines[0] = "one file, which is " + ("here" if part["here"] else "missing")
-    if part["supplements"]:
-        lines.append(counted(part["supplements"], "supplement"))
-    return "; ".join(lines)
-
-
-def _show(noun: str, here: Iterable[int], missing: Iterable[int]) -> str:
-    there, absent = list(here), list(missing)
-    said = counted(len(there) + len(absent), noun)
-    if not absent:
-        return f"{said}, all here"
-    if not there:
-        return f"{said}, none here"
-    return f"{said}, here {numbers(there)}, missing {numbers(absent)}"

@@ -10,7 +10,7 @@ import abc
 import hashlib
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bundler.core import ustar
 from bundler.core.fault import Fault
@@ -136,6 +136,10 @@ class Reader(abc.ABC):
     @abc.abstractmethod
     def expect_end(self) -> None:
         """Check that nothing stands where the bundle should end."""
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Return which files of a bundle in several files are here, for `inspect`; none for one file."""
+        return []
 
     @abc.abstractmethod
     def check_rest(self, progress: Progress) -> None:

@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bundler.core.text import counted
 from bundler.core.volumehead import PARITY
 from bundler.errors import DamagedFault, IncompleteFault
 from bundler.offline.adopting import adopt
 from bundler.offline.ends import check_ends
+from bundler.offline.parts import parts_of
 from bundler.offline.reader import Reader
 from bundler.offline.recovery import Rows
 from bundler.offline.shelf import Shelf
-from bundler.offline.shortage import SEND_AGAIN, absent_lines, check_enough
+from bundler.offline.shortage import absent_lines, check_enough, send_again
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from bundler.core.index import Index, Member
     from bundler.core.progress import Progress
     from bundler.offline.choosing import Found
     from bundler.offline.reader import SignedIndex
-    from bundler.offline.survey import Seen
 
 _TOLD = 40  # files that are told one by one
 
 
 class SetReader(Reader):
-    """The bundle that the files of `found` are; `name` is what messages call all of them together."""
+    """The bundle that the files of `found` are; `name` is what messages call all of them together.
 
-    def __init__(self, found: Found, *, name: str) -> None:
-        self._found, self._name = found, name
+    `words` are what a person types after another command to name the same files.
+    """
+
+    def __init__(self, found: Found, *, name: str, words: str) -> None:
+        self._found, self._name, self._words = found, name, words
         self._shelf: Shelf | None = None
         self._rows: Rows | None = None
         self._places: dict[str, int] = {}
+        self._enough = False
 
     def read_signed_index(self) -> SignedIndex:
         """Return what one of the files has before its payload."""
         return self._found.signed
 
-    @property
-    def files(self) -> Sequence[Seen]:
-        """The files whose fronts say that they belong to the bundle."""
-        return self._found.files
+    def parts(self) -> list[dict[str, Any]]:
+        """Return which volumes are here, and which are not, as their fronts say."""
+        return parts_of(self._found.files)
 
     @property
     def shelf(self) -> Shelf:
@@ -56,7 +59,8 @@ class SetReader(Reader):
         self._shelf = Shelf(index, adopt(index, self._found))
         self._rows = Rows(self._shelf)
         self._places = {member.path: place for place, member in enumerate(index.members)}
-        check_enough(self._shelf, name=self._name)
+        check_enough(self._shelf, name=self._name, words=self._words)
+        self._enough = True
 
     def stored_size(self, index: Index) -> int:  # noqa: ARG002  # a stream needs it
         """Return the bytes of all files of the bundle that are there."""
@@ -71,7 +75,7 @@ class SetReader(Reader):
                 raise DamagedFault(
                     f"{self._name}: {self.shelf.blocks.describe(block)} is in none of the files as it was "
                     f"signed, and too little of its row is left to recover it",
-                    hint=SEND_AGAIN,
+                    hint=send_again(self._words),
                 )
             yield data
 
@@ -83,7 +87,7 @@ class SetReader(Reader):
 
     def check_strictly(self) -> None:
         """Raise `IncompleteFault` or `DamagedFault` where parity had to help; after `check_rest`."""
-        hint = f"copy these files once more, or: uv-bundler repair {self._name} --to FOLDER"
+        hint = f"copy these files once more, or: uv-bundler repair {self._words} --to FOLDER"
         if absent := absent_lines(self.shelf):
             raise IncompleteFault(f"{self._name}: {absent[0]}", hint=hint)
         if self.shelf.harm:
@@ -111,7 +115,8 @@ class SetReader(Reader):
             lines.append(f"{path}: {harm.first}{more}")
         if len(lines) > _TOLD:
             lines[_TOLD:] = [f"{self._name}: {len(lines) - _TOLD} more files with something wrong in them"]
-        lines[:0] = [f"{self._name}: {line}" for line in absent_lines(shelf)]
+        if self._enough:  # else the error says which volumes are missing
+            lines[:0] = [f"{self._name}: {line}" for line in absent_lines(shelf)]
         if self._rows and self._rows.recovered:
             lines.append(f"{self._name}: {counted(self._rows.recovered, 'block')} recovered from parity")
         return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bundler.core import ustar
-from bundler.core.text import counted, size
+from bundler.core.text import counted, numbers, size
 from bundler.core.volumehead import DATA, PARITY, Head, volume_name
 from bundler.errors import IncompleteFault
 
@@ -15,12 +15,20 @@ if TYPE_CHECKING:
     from bundler.core.cut import Layout
     from bundler.offline.shelf import Shelf
 
-SEND_AGAIN = "what has to be sent once more is said by `uv-bundler missing FOLDER...`"
+SEND_AGAIN = "what has to be sent once more is said by: uv-bundler missing"
 _NAMED = 12  # numbers in one message
 
 
-def check_enough(shelf: Shelf, *, name: str) -> None:
-    """Raise `IncompleteFault` where the files, if all that they hold is right, do not make the bundle."""
+def send_again(words: str) -> str:
+    """Return the next step where too little is there; `words` name the files."""
+    return f"{SEND_AGAIN} {words}"
+
+
+def check_enough(shelf: Shelf, *, name: str, words: str) -> None:
+    """Raise `IncompleteFault` where the files, if all that they hold is right, do not make the bundle.
+
+    `words` are what a person types after a command to name these files.
+    """
     if shelf.is_complete:
         return
     gone = [block for block in range(len(shelf.blocks)) if not shelf.has(block)]
@@ -31,7 +39,7 @@ def check_enough(shelf: Shelf, *, name: str) -> None:
     if absent:
         raise IncompleteFault(
             f"{name}: {_missing(shelf, layouts)}" if layouts else f"{name}: {_short(shelf)}",
-            hint=f"name all folders and files that there are; {SEND_AGAIN}",
+            hint=f"name all folders and files that there are; {send_again(words)}",
         )
 
 
@@ -59,19 +67,6 @@ def missing_volumes(shelf: Shelf, layout: Layout, kind: str) -> list[int]:
     return [one + 1 for one in range(total) if not shelf.copies(cut, kind, one)]
 
 
-def numbers(found: Iterable[int]) -> str:
-    """Write numbers as people read them out: `7, 19, 31-33`; many of them are cut short."""
-    spans: list[list[int]] = []
-    for one in found:
-        if spans and one == spans[-1][1] + 1:
-            spans[-1][1] = one
-        else:
-            spans.append([one, one])
-    shown = [str(low) if low == high else f"{low}-{high}" for low, high in spans]
-    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
-    return ", ".join(shown[:_NAMED]) + more
-
-
 def stored_bytes(layout: Layout, volume: int) -> int:
     """Return the bytes that the cells of a data volume, from 0, take in its file."""
     return sum(ustar.stored_size(layout.blocks.size(block)) for block in layout.volume_blocks(volume))
@@ -81,9 +76,12 @@ def absent_lines(shelf: Shelf) -> list[str]:
     """Return a line for the volumes of each set that no file is."""
     lines = []
     for layout in shelf.layouts:
+        cut = layout.cut
         for kind, what in ((DATA, "volume"), (PARITY, "parity volume")):
-            if absent := missing_volumes(shelf, layout, kind):
-                cut = layout.cut
+            absent = missing_volumes(shelf, layout, kind)
+            if absent and cut.whole and kind == DATA:
+                lines.append("the bundle in one file is missing")
+            elif absent:
                 total = cut.data_volumes if kind == DATA else cut.parity_volumes
                 verb = "is" if len(absent) == 1 else "are"
                 lines.append(f"{len(absent)} of {counted(total, what)} {verb} missing: {numbers(absent)}")
@@ -120,5 +118,7 @@ def _missing(shelf: Shelf, layouts: Iterable[Layout]) -> str:
 def _short(shelf: Shelf) -> str:
     whole = [one for one in shelf.files if one.head is None]
     if not whole:
-        return "the bundle's own file is missing, expected it beside its parity"
+        if shelf.layouts:
+            return "the bundle in one file is missing, and its parity alone is not enough"
+        return "the volumes are missing, and a supplement alone is not enough"
     return f"{whole[0].path} is cut off: {whole[0].size} bytes, expected {shelf.expected_size(whole[0])}"

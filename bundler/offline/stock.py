@@ -6,10 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bundler.core.text import counted
+from bundler.core.text import counted, numbers
 from bundler.core.text import size as show_size
 from bundler.core.volumehead import PARITY
-from bundler.offline.shortage import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
