@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 
 from bundler.core import decode, indexchecks, program, strictjson, ustar
 from bundler.core.fault import Fault
+from bundler.errors import SignatureFault
 from bundler.media import drives as media_drives
 from bundler.media import sums as media_sums
-from bundler.offline import auditlog, reader, tarstream, verify
+from bundler.offline import auditlog, reader, recovery, shelf, tarstream, verify
 from bundler.signing import allowed_signers, publickey, schemes, trustdoc, trustwalk
 
 RUN = Path(__file__).parent / "fuzz" / "run.py"
@@ -123,6 +124,25 @@ def padded_number(data, at):
     raise Fault("expected a number")
 
 
+def unchecked_block(self, block):
+    """Return what lies where the block should be."""
+    found = (self.content(spot) for spot in self.spots(block))
+    return next((data for data in found if data is not None), None)
+
+
+def unchecked_row(self, row, found):
+    """Keep what was recovered, whatever it is."""
+    self._kept = {
+        row.blocks[at]: cell[: self._shelf.blocks.size(row.blocks[at])] for at, cell in found.items()
+    }
+    return True
+
+
+def nobody(*_arguments, **_options):
+    """Say that nobody trusted has signed."""
+    raise SignatureFault("nobody signed")
+
+
 DEFECTS = [  # a target, and a check that is taken out of the reader
     ("container", reader, "verify_signatures", anybody),
     ("container", tarstream.TarStream, "padding", unseen_padding),
@@ -154,6 +174,9 @@ DEFECTS = [  # a target, and a check that is taken out of the reader
     ("drives", media_drives, "portable_path", lambda name: name),
     ("drive-sums", media_sums, "portable_path", lambda name: name),
     ("drive-sums", media_sums, "check_distinct", nothing),
+    ("volumes", shelf.Shelf, "read", unchecked_block),
+    ("volumes", recovery.Rows, "_keep", unchecked_row),
+    ("volumes", reader, "verify_signatures", nobody),
     ("log", auditlog.Chain, "_stump", lambda _self, _data, _stream: auditlog.Stump(line=1, size=1)),
     ("log", auditlog, "_whole", lambda line: json.loads(line) if line.startswith(b"{") else None),
 ]

@@ -14,6 +14,7 @@ from . import (
     mutators,
     programs,
     samples,
+    sets,
     signatures,
     stored,
     trust,
@@ -104,6 +105,11 @@ _ALL = (
     Target(
         name="drive-sums", check=drives.check_sums, mutate=mutators.words_level, seeds=drives.sums,
         words=(b"  ", b" *", b"\n", b"\\", b"./", b"0" * 64, b"A" * 64, b"con.", b"\x7f"),
+    ),
+    Target(
+        name="volumes", check=sets.check, mutate=sets.mutate, seeds=sets.samples,
+        words=(b"data", b"parity", b"resend", b" volumes 9999", b" whole 1", b"blocks/00001-0000000", b"VOLUME", b"ustar"),
+        max_len=20_000, zstd=True,
     ),
     Target(
         name="log", check=logs.check_log, mutate=logs.mutate, seeds=logs.samples,
