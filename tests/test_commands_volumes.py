@@ -215,3 +215,38 @@ def test_trust_documents_and_further_signatures_stay_in_front(tmp_path):
     front = source_of(data).front
     assert all(one.read_bytes().startswith(front) for one in volumes)
     assert joined(tmp_path / "out", folder=tmp_path) == data
+
+
+def test_what_lies_beside_a_file_that_was_named_alone_is_told(desk, data):
+    make_set(data, desk / "set", volumes=3, parity=1)
+    first, second, *_ = sorted((desk / "set").glob("*.uvb"))
+    told = f"note: {desk / 'set'}: has 3 more files of this bundle; name the folder to read them, too"
+    trust = ("--trust", desk / "packer.pub")
+    for words in (("verify", first), ("missing", first)):
+        assert told in bundler(*words, *trust).stderr
+    assert "has 2 more files of this bundle" in bundler("verify", first, second, *trust).stderr
+    assert "more file" not in bundler("verify", desk / "set", *trust).stderr
+    make_set(data, desk / "one", volumes=4, parity=1, whole=True)
+    assert f"note: {desk / 'one'}: has 1 more file of this bundle" in (
+        bundler("verify", desk / "one" / "q4.uvb", *trust).stderr
+    )
+    assert "more file" not in bundler("verify", desk / "q4.uvb", *trust).stderr
+
+
+def test_the_next_step_names_all_that_was_named_and_the_trust_that_was(desk, data):
+    make_set(data, desk / "a b", volumes=3)
+    (desk / "a b" / "q4.0002-of-0003.uvb").rename(desk / "q4.0002-of-0003.uvb")
+    (desk / "a b" / "q4.0001-of-0003.uvb").unlink()
+    named = (desk / "a b", desk / "q4.0002-of-0003.uvb")
+    done = bundler("verify", *named, "--trust", desk / "packer.pub")
+    words = f"'{named[0]}' {named[1]} --trust {desk / 'packer.pub'}"
+    check_refusal(done, 4, "1 of 3 volumes is missing: 1 (", f"uv-bundler missing {words}")
+    assert done.stderr.count("missing: 1") == 1
+    done = bundler("verify", *named, UV_BUNDLER_TRUST=str(desk / "packer.pub"))
+    check_refusal(done, 4, "1 of 3 volumes", f"uv-bundler missing '{named[0]}' {named[1]}")
+
+
+def test_parity_without_its_bundle_is_told_as_that(desk, data):
+    make_set(data, desk / "one", volumes=4, parity=1, whole=True)
+    done = bundler("verify", desk / "one" / "q4.parity.uvb", "--trust", desk / "packer.pub")
+    check_refusal(done, 4, "the bundle in one file is missing, and its parity alone is not enough", "missing")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from bundles import make_bundle, tree
 from cli import bundler, check_refusal
+from volumes import make_set, small_blocks
 
 from bundler.core.digest import Digest
 from bundler.core.progress import Silent
@@ -160,10 +161,22 @@ def test_it_ends_with_what_a_person_does_next(bundle, usb):
     assert lines[-3].startswith(("read back: dropped (", "read back: cached (", "read back: device ("))
     assert lines[-2] == f"{usb}: safe to remove"
     assert (
-        lines[-1] == f"to reach replug, plug it in again: uv-bundler verify {usb / bundle.name} --trust TRUST"
+        lines[-1]
+        == f"to reach replug, plug it in again: uv-bundler verify {usb / bundle.name} --trust KEY.pub"
     )
     assert (usb / "SHA256SUMS").read_text() == f"{Digest.of(bundle.read_bytes())}  {bundle.name}\n"
     assert sorted(os.listdir(usb)) == ["SHA256SUMS", bundle.name]
+
+
+def test_where_trust_is_known_the_last_line_is_a_command_as_it_stands(bundle, usb):
+    done = bundler("write-media", bundle, "--to", usb, UV_BUNDLER_TRUST="packer.pub")
+    assert done.stderr.endswith(f"plug it in again: uv-bundler verify {usb / bundle.name}\n")
+
+
+def test_parity_that_stays_at_home_is_told(tmp_path, usb):
+    file, *_ = make_set(small_blocks(), tmp_path / "set", volumes=4, parity=1, whole=True)
+    done = bundler("write-media", file, "--to", usb)
+    assert f"warning: {tmp_path / 'set'}: has 1 more file of this bundle, not written" in done.stderr
 
 
 def test_quiet_is_quiet(bundle, usb):

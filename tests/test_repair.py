@@ -65,7 +65,7 @@ def test_it_says_what_it_repaired(desk):
     done = repair(desk)
     good = desk / "good"
     assert (done.code, done.stdout) == (0, f"{good / first}\n{good / second}\n")
-    assert f"{desk / 'set' / second}: truncated: " in done.stderr
+    assert f"{desk / 'set' / second}: cut off: " in done.stderr
     assert f"{good / first}: volume 1 of 5, which was missing\n" in done.stderr
     assert f"{good / second}: volume 2 of 5, which was damaged\n" in done.stderr
     assert {one.name: one.read_bytes() for one in good.iterdir()} == {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path  # noqa: TC003  # typer reads it from the annotations
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bundler.commands.either import say_signers
-from bundler.commands.options import Quiet, TrustOption, Verifier, load_trust_option, one_of
+from bundler.commands.options import Quiet, TrustOption, Verifier, load_trust_option, one_of, typed_trust
 from bundler.commands.output import emit, say
 from bundler.commands.watch import watch
 from bundler.core.text import size
@@ -78,14 +77,13 @@ def collect(
     if not quiet:
         say_signers(done.verified.signers)
         say(f"{into}: {size(done.written)} written; has {done.stock.has()} of {done.verified.index.title}")
+    words = shlex.join([str(into), *typed_trust(trust)])
     if done.stock.shortage():
         raise IncompleteFault(
             f"{into}: {done.stock.needs()}",
-            hint=f"plug in the next drive and run: uv-bundler collect DRIVE --into {shlex.quote(str(into))}",
+            hint=f"plug in the next drive and run: uv-bundler collect DRIVE --into {words}",
         )
     emit(f"{into}\n")
     if not quiet:
-        typed = trust and os.environ.get("UV_BUNDLER_TRUST") != str(trust)
-        words = ("uv-bundler", "unpack", str(into), *(("--trust", str(trust)) if typed else ()))
         enough = "complete" if done.stock.complete else f"enough: {done.stock.losses()}, parity recovers that"
-        say(f"{into}: {enough}: {shlex.join(words)}")
+        say(f"{into}: {enough}: uv-bundler unpack {words}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
@@ -86,7 +87,7 @@ def write_to_medium(
 
 
 def _files(bundles: list[Path]) -> list[Path]:
-    from bundler.offline.survey import list_files, look
+    from bundler.offline.survey import list_files, look, unnamed
 
     files = list(list_files(bundles))
     if not files:
@@ -94,6 +95,8 @@ def _files(bundles: list[Path]) -> list[Path]:
             f"{', '.join(map(str, bundles))}: expected a .uvb file in there, found none",
             hint="name the bundle itself, or the folder of its volumes",
         )
+    for line in unnamed(bundles, what=", not written"):
+        say(f"warning: {line}")
     for path in files:
         if fault := look(path).fault:
             say(f"warning: {path}: is written all the same, but is no part of a bundle: {fault}")
@@ -141,4 +144,14 @@ def _proof(written: Written, to: Path) -> str:
     what = [str(to / lone.name)] if lone else [str(to)]
     if len(stems) > 1:
         what = [str(to / next(one.name for one in load.held if one.stem == stem)) for stem in sorted(stems)]
-    return "; ".join(f"uv-bundler verify {shlex.quote(one)} --trust TRUST" for one in what)
+    trust = "" if _trusts() else " --trust KEY.pub"
+    return "; ".join(f"uv-bundler verify {shlex.quote(one)}{trust}" for one in what)
+
+
+def _trusts() -> bool:
+    """Tell whether this machine knows whom to trust without being told."""
+    from bundler.signing.trustload import STORE_NAME, TRUST_NAME, store_folder, trust_path_to_read
+
+    folder = store_folder(trust_path_to_read())
+    stored = any((folder / name).exists() for name in (STORE_NAME, TRUST_NAME))
+    return stored or bool(os.environ.get("UV_BUNDLER_TRUST"))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Bundles = Annotated[
     list[Path],
     typer.Argument(
-        metavar="BUNDLE",
+        metavar="BUNDLE...",
         readable=False,
         help="A .uvb file, volumes in any order, folders that hold them, or - for stdin.",
     ),
@@ -153,7 +153,9 @@ def open_bundle(
             )
         yield Opened(source=sys.stdin.buffer, name="stdin")
         return
-    with opened(paths, judge=judging(trust, verifier=verifier) if trust else None) as bundle:
+    judge = judging(trust, verifier=verifier) if trust else None
+    named = typed_trust(trust.source) if trust and trust.store is None else []
+    with opened(paths, judge=judge, trust=named) as bundle:
         for line in bundle.notes:
             say(f"note: {line}")
         try:
@@ -190,6 +192,13 @@ def load_trust_option(path: Path | None) -> Trust:
     from bundler.signing.trustload import load_trust, trust_path_to_read
 
     return load_trust(path or trust_path_to_read())
+
+
+def typed_trust(trust: Path | str | None) -> list[str]:
+    """Return the words by which another command trusts the same: none where it does so without being told."""
+    if trust is None or os.environ.get("UV_BUNDLER_TRUST") == str(trust):
+        return []
+    return ["--trust", str(trust)]
 
 
 def command_line(context: typer.Context) -> str:

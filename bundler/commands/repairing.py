@@ -19,6 +19,7 @@ from bundler.commands.options import (
     judging,
     load_trust_option,
     one_of,
+    typed_trust,
 )
 from bundler.commands.output import emit, say
 from bundler.commands.watch import watch
@@ -139,7 +140,8 @@ def repair(
         for told in losses(inventory, found):
             say(told)
     if need.blocks:
-        raise _too_little(inventory, need, wanting, name=name, paths=bundle)
+        words = shlex.join([*map(str, bundle), *typed_trust(trust)])
+        raise _too_little(inventory, need, wanting, name=name, words=words)
     if not wanting:
         say(f"{name}: nothing to repair, every byte is as it was written")
         return
@@ -183,7 +185,7 @@ def _too_little(
     wanting: Sequence[tuple[Head | None, str]],
     *,
     name: str,
-    paths: Sequence[Path],
+    words: str,
 ) -> IncompleteFault | DamagedFault:
     """Return the refusal: incomplete where a file is missing or ends too early, else damaged."""
     from bundler.offline.losses import balance
@@ -194,5 +196,5 @@ def _too_little(
     kind = IncompleteFault if incomplete else DamagedFault
     return kind(
         f"{name}: {balance(inventory, need)}",
-        hint="ask the packer for that: uv-bundler missing " + shlex.join(map(str, paths)),
+        hint=f"ask the packer for that: uv-bundler missing {words}",
     )

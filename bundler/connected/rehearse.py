@@ -79,7 +79,7 @@ def rehearse(
         try:
             generation, decision = unpack(stream, request, name=name, progress=progress)
         except IncompleteFault as fault:
-            if fault.hint and fault.hint.endswith(SEND_AGAIN):  # a volume, and not what it builds on
+            if fault.hint and SEND_AGAIN in fault.hint:  # a volume, and not what it builds on
                 raise
             raise IncompleteFault(
                 fault.message, hint="name that bundle with --since: it is unpacked there before"

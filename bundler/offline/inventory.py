@@ -20,7 +20,7 @@ from bundler.offline.choosing import choose
 from bundler.offline.ends import check_ends
 from bundler.offline.folder import is_exploded
 from bundler.offline.shelf import Shelf
-from bundler.offline.survey import companions, list_files, look_at, open_regular
+from bundler.offline.survey import companions, list_files, look_at, open_regular, unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ class Copy:
         return self.seen.size < self.size
 
     def __str__(self) -> str:
-        kind = "truncated" if self.cut_off else "damaged"
+        kind = "cut off" if self.cut_off else "damaged"
         of = f"{self.bad} of {counted(self.cells, 'block')} of it are lost, " if self.bad else ""
         return f"{self.seen.path}: {kind}: {of}{self.wrong}"
 
@@ -155,7 +155,7 @@ def gather(paths: Sequence[Path], *, judge: Judge | None = None) -> tuple[Found,
         if path.is_dir()
         for one in companions(path)
     )
-    return found, name, (*ignored, *found.notes)
+    return found, name, (*ignored, *found.notes, *unnamed(paths))
 
 
 def take_inventory(index: Index, found: Found, *, progress: Progress) -> Inventory:

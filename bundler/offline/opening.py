@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -11,7 +12,7 @@ from bundler.errors import BundlerError, UsageFault
 from bundler.offline.choosing import choose
 from bundler.offline.folder import FolderReader, is_exploded
 from bundler.offline.setreader import SetReader
-from bundler.offline.survey import companions, list_files, look, look_at
+from bundler.offline.survey import companions, list_files, look, look_at, unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,15 +32,18 @@ class Opened:
 
 
 @contextlib.contextmanager
-def opened(paths: Sequence[Path], *, judge: Judge | None = None) -> Iterator[Opened]:
+def opened(
+    paths: Sequence[Path], *, judge: Judge | None = None, trust: Sequence[str] = ()
+) -> Iterator[Opened]:
     """Open the bundle that `paths` name. One that lies in one file is a stream, others are readers of sets.
 
-    `judge` is asked where the files belong to several bundles. Raises `UsageFault`, `DamagedFault`,
+    `judge` is asked where the files belong to several bundles. `trust` are words that further commands for
+    the same files need, such as `--trust packer.pub`. Raises `UsageFault`, `DamagedFault`,
     `SignatureFault`, `HostFault`.
     """
     if len(paths) == 1 and not paths[0].is_dir() and not _is_volume(paths[0]):
         with _stream(paths[0]) as stream:
-            yield Opened(source=stream, name=str(paths[0]))
+            yield Opened(source=stream, name=str(paths[0]), notes=tuple(unnamed(paths)))
         return
     if len(paths) == 1 and is_exploded(paths[0]):
         yield Opened(source=FolderReader(paths[0]), name=str(paths[0]))
@@ -63,8 +67,10 @@ def opened(paths: Sequence[Path], *, judge: Judge | None = None) -> Iterator[Ope
             yield Opened(source=stream, name=str(seen[0].path), notes=ignored)
         return
     found = choose(seen, judge=judge, name=name)
-    with contextlib.closing(SetReader(found, name=name)) as reader:
-        yield Opened(source=reader, name=name, notes=(*ignored, *found.notes))
+    with contextlib.closing(
+        SetReader(found, name=name, words=shlex.join([*map(str, paths), *trust]))
+    ) as reader:
+        yield Opened(source=reader, name=name, notes=(*ignored, *found.notes, *unnamed(paths)))
 
 
 def _is_volume(path: Path) -> bool:

@@ -6,6 +6,7 @@ What a file claims here is proved later, block by block.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -17,6 +18,7 @@ from bundler.core import ustar
 from bundler.core.durable import host_faults
 from bundler.core.fault import Fault
 from bundler.core.index import INDEX_NAME, SUMS_NAME
+from bundler.core.text import counted
 from bundler.core.volumehead import (
     MAX_VOLUME_BYTES,
     RESEND,
@@ -29,11 +31,12 @@ from bundler.errors import BundlerError, HostFault, UsageFault
 from bundler.offline.reader import BundleReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from bundler.offline.reader import SignedIndex
 
 MAX_FILES = 20_000  # in one folder: more is no medium that a bundle was written to
+MAX_BESIDE = 200  # files that are looked at because they lie beside those that were named
 _HEADER = ustar.header(INDEX_NAME, 0)[:100]  # the field of the name, by which a file is looked at closer
 
 
@@ -145,6 +148,22 @@ def look_at(paths: Iterable[Path]) -> list[Seen]:
             hint="is the medium still plugged in? look at `dmesg`, and try another port or another reader",
         )
     return seen
+
+
+def unnamed(paths: Sequence[Path], *, what: str = "; name the folder to read them, too") -> Iterator[str]:
+    """Yield a line for each folder with more files of the bundles whose files a person named one by one.
+
+    `what` is said of these files at its end.
+    """
+    if not all(path.is_file() for path in paths):
+        return
+    with contextlib.suppress(BundlerError, OSError):  # a folder that cannot be read has nothing to offer
+        ours = {look(path).index for path in paths} - {None}
+        named = {path.resolve() for path in paths}
+        for folder in dict.fromkeys(path.parent for path in paths):
+            others = [one for one in list_files([folder]) if one.resolve() not in named][:MAX_BESIDE]
+            if count := sum(one.index in ours for one in look_at(others)):
+                yield f"{folder}: has {counted(count, 'more file')} of this bundle{what}"
 
 
 def look(path: Path, *, follow: bool = True) -> Seen:
