@@ -150,7 +150,8 @@ def _proof(written: Written, to: Path) -> str:
 
 def _trusts() -> bool:
     """Tell whether this machine knows whom to trust without being told."""
-    from bundler.signing.trustload import STORE_NAME, TRUST_NAME, store_folder, trust_path_to_read
+    from bundler.signing.trustdoc import TRUST_NAME
+    from bundler.signing.trustload import STORE_NAME, store_folder, trust_path_to_read
 
     folder = store_folder(trust_path_to_read())
     stored = any((folder / name).exists() for name in (STORE_NAME, TRUST_NAME))
