@@ -93,7 +93,7 @@ def test_the_version_is_printed_alone():
         (("trust",), "error: missing command", "uv-bundler trust --help"),
         (("frob",), "error: no such command 'frob'", "uv-bundler --help"),
         (("--frob",), "error: no such option: --frob", "uv-bundler --help"),
-        (("unpack",), "error: missing argument 'BUNDLE'", "uv-bundler unpack --help"),
+        (("unpack",), "error: missing argument 'BUNDLE...'", "uv-bundler unpack --help"),
         (("unpack", "q4.uvb", "--frob"), "error: no such option: --frob", "uv-bundler unpack --help"),
         (("unpack", "q4.uvb", "--prefix"), "error: option '--prefix' requires an argument", "uv-bundler --help"),
         (("pack", "plant.yaml"), "error: missing option '--output'", "uv-bundler pack --help"),

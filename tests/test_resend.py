@@ -181,3 +181,23 @@ def test_a_damaged_supplement_serves_with_what_is_right_in_it(desk):
     path.write_bytes(data)
     left = needed(look_at(desk / "far")[1])
     assert left.blocks == need.blocks[-1:]
+
+
+@pytest.mark.parametrize(
+    "words", [("resend", "q4.uvb", "--ticket", "x"), ("missing", "far")], ids=lambda one: one[0]
+)
+def test_a_folder_that_is_not_there_and_stdout_are_refused_before_anything_is_read(desk, monkeypatch, words):
+    monkeypatch.chdir(desk)
+    check_refusal(bundler(*words, "-o", "none/"), 2, "none/: no such folder", "mkdir none/")
+    check_refusal(
+        bundler(*words, "-o", "-"), 2, "--output: expected a file or a folder, found -", "-o FOLDER"
+    )
+    assert not (desk / "none").exists()
+    assert not (desk / "-").exists()
+
+
+def test_a_ticket_file_that_is_not_there_is_told_as_that(desk):
+    done = bundler("resend", desk / "q4.uvb", "--ticket", desk / "none.ticket", "-o", desk / "out")
+    check_refusal(
+        done, 2, f"{desk / 'none.ticket'}: no such file, expected the ticket", "or type the line itself"
+    )

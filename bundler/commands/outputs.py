@@ -77,6 +77,13 @@ def target(output: str, *, several: bool = False, streams: bool = True) -> Path:
     return Path(output)
 
 
+def file_target(output: str) -> Path:
+    """Return the file or folder that `output` names, for what never goes to stdout; raises `UsageFault`."""
+    if output == "-":
+        raise UsageFault("--output: expected a file or a folder, found -", hint="name one: -o FOLDER")
+    return target(output)
+
+
 def warn_others(written: Sequence[Written]) -> None:
     """Say which files beside those that were written look as if they belonged to them, and do not."""
     from bundler.offline.placing import others_beside

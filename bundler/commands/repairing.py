@@ -22,6 +22,7 @@ from bundler.commands.options import (
     typed_trust,
 )
 from bundler.commands.output import emit, say
+from bundler.commands.outputs import file_target
 from bundler.commands.watch import watch
 from bundler.errors import DamagedFault, IncompleteFault, UsageFault
 
@@ -46,12 +47,11 @@ def missing(
     trust: TrustOption = None,
     verifier: Verifier = "builtin",
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
             envvar="UV_BUNDLER_OUTPUT",
-            readable=False,
             help="Write the exact need into this file, or as NAME-SERIAL.ticket into this folder.",
         ),
     ] = None,
@@ -74,6 +74,7 @@ def missing(
     from bundler.offline.losses import balance, losses
     from bundler.offline.needed import needed
 
+    place = file_target(output) if output is not None else None
     found, inventory, name = _take(bundle, trust=trust, verifier=verifier, quiet=quiet)
     need = needed(inventory)
     if not quiet:
@@ -84,9 +85,9 @@ def missing(
         return
     exact = exact_ticket(need.blocks, layout=need.layout, index=found.signed.digest)
     line = fitting(exact, layout=need.layout)
-    if output is not None:
+    if place is not None:
         index = inventory.index
-        path = output / f"{index.name}-{index.serial}{SUFFIX}" if output.is_dir() else output
+        path = place / f"{index.name}-{index.serial}{SUFFIX}" if place.is_dir() else place
         with whole_file(path) as stream:
             stream.write(exact.to_bytes())
         say(f"{path}: carry it to the packer, or read the line out")

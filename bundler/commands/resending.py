@@ -13,6 +13,7 @@ import typer
 
 from bundler.commands.options import Bundles, Quiet  # noqa: TC001  # typer reads the annotations
 from bundler.commands.output import emit, say
+from bundler.commands.outputs import file_target
 from bundler.commands.watch import watch
 
 
@@ -33,12 +34,11 @@ def resend(
         ),
     ],
     output: Annotated[
-        Path,
+        str,
         typer.Option(
             "--output",
             "-o",
             envvar="UV_BUNDLER_OUTPUT",
-            readable=False,
             help="A folder for NAME-SERIAL.resend.uvb, or the file to write.",
         ),
     ],
@@ -64,11 +64,12 @@ def resend(
     from bundler.offline.opening import opened
     from bundler.offline.recutting import begin
 
+    place = file_target(output)
     asked = read_ticket(ticket, path=Path(ticket) if _is_file(ticket) else None)
     with opened(bundle, judge=judge_by(asked)) as one, watch(quiet=quiet) as progress:
         given = begin(one.source, name=one.name)
         blocks = wanted_blocks(asked, given, name=one.name)
-        path = supplement_path(output, given, asked)
+        path = supplement_path(place, given, asked)
         written = write_supplement(path, given, ticket=asked, blocks=blocks, progress=progress)
     if not quiet:
         say(f"{path}: {counted(len(blocks), 'block')} of {given.source.index.title}, {size(written)}")

@@ -133,7 +133,11 @@ def _consignment(
         for kind, word in ((DATA, "volume"), (PARITY, "parity volume")):
             absent = [one for one in range(1, totals[kind] + 1) if (kind, one) not in volumes]
             if absent and volumes:  # a supplement alone is sent alone
-                note(f"{where}: {numbers(absent)} of {counted(totals[kind], word)} not here, so not sent")
+                verb = "is" if len(absent) == 1 else "are"
+                note(
+                    f"warning: {where}: {len(absent)} of {counted(totals[kind], word)} {verb} missing, "
+                    f"and not sent: {numbers(absent)}"
+                )
     loose = [] if only is not None else [*_sums(files), *sorted(supplements, key=lambda one: one.path.name)]
     ordered = [volumes[key] for key in sorted(volumes)]
     return Consignment(

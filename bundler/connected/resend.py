@@ -12,7 +12,7 @@ from bundler.core import ustar
 from bundler.core.cut import Layout
 from bundler.core.durable import host_faults, whole_file
 from bundler.core.fault import Fault
-from bundler.core.ticket import MAX_TICKET_BYTES, Ticket, identity
+from bundler.core.ticket import MAX_TICKET_BYTES, SUFFIX, Ticket, identity
 from bundler.core.ticketfit import blocks_of
 from bundler.core.volumehead import RESEND, Head, volume_name
 from bundler.errors import UsageFault
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 def read_ticket(given: str, *, path: Path | None) -> Ticket:
     """Read a ticket: the file at `path`, or else the line `given`. Raises `UsageFault`, `HostFault`."""
+    if path is None and given.lower().endswith(SUFFIX):
+        raise UsageFault(
+            f"{given}: no such file, expected the ticket that `missing -o` wrote",
+            hint="check the path, or type the line itself, between quotes",
+        )
     try:
         if path is None:
             return Ticket.parse(given)

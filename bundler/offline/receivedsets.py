@@ -99,7 +99,7 @@ class ReceivedSets:
         cells = bundle.files[-1].cells
         wrong = len(cells.right) - sum(cells.right)
         harm = f" with {counted(wrong, 'damaged block')}" if wrong else ""
-        more = f", {parity.present} of {parity.total} with parity" if parity.total else ""
+        more = f", {parity.present} of {counted(parity.total, 'parity volume')}" if parity.total else ""
         self._tell(
             f"{bundle.stem}: {seen.title} has come{harm}: "
             f"{data.present} of {counted(data.total, 'volume')}{more}"

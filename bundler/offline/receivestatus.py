@@ -131,7 +131,9 @@ def describe(report: Report) -> list[str]:
 def _line(one: BundleState) -> str:
     if one.state == UNTRUSTED:
         return f"{counted(one.files, 'file')} of a bundle that is not trusted, left alone: {one.reason}"
-    parity = f", {one.parity.present} of {one.parity.total} with parity" if one.parity.total else ""
+    parity = (
+        f", {one.parity.present} of {counted(one.parity.total, 'parity volume')}" if one.parity.total else ""
+    )
     ask = f"; read out to the sender: {one.ticket}" if one.ticket else ""
     return (
         f"{one.name}-{one.serial}: incomplete: {one.data.present} of {counted(one.data.total, 'volume')}"
