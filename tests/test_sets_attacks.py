@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from bundles import PACKER
 from losing import bundle, files_of, judge, put, verify
 from receivers import Far
 from volumes import source_of
 
 from bundler.core import ustar
 from bundler.core.cut import Cut, Layout, parity_name
+from bundler.core.progress import Silent
 from bundler.core.volumehead import PARITY, Head
+from bundler.offline.collecting import collect
 from bundler.offline.opening import opened
 
 CUT = Cut(volumes=5, parity=2)
@@ -130,3 +133,14 @@ def test_parity_is_tried_by_a_front_that_holds_whatever_most_files_have(far):
     del whole["q4.0003-of-0005.uvb"]
     arrive(far, **whole)
     assert far.announced == ["unpack plant-7-7"]
+
+
+def test_a_false_signature_in_the_folder_is_mended_by_a_drive_that_has_a_good_one(tmp_path):
+    ((name, data),) = files_of(Cut(volumes=1)).items()
+    into, drive = tmp_path / "into", put(tmp_path / "drive", {name: data})
+    collect([drive], into, trust=PACKER.trust, progress=Silent())
+    (path,) = into.glob("*.uvb")
+    path.write_bytes(with_a_false_signature(data))
+    collect([drive], into, trust=PACKER.trust, progress=Silent())
+    assert path.read_bytes() == data
+    verify(into)

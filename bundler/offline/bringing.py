@@ -19,9 +19,10 @@ from bundler.offline.mending import Pattern, mend, offers
 from bundler.offline.shelf import Shelf
 from bundler.offline.spots import read_supplement
 from bundler.offline.stock import Item
+from bundler.offline.survey import open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from bundler.core.progress import Progress
@@ -35,14 +36,23 @@ _MARGIN = 16 << 20  # bytes left free: for notes and what the file system keeps 
 class Carrier:
     """Brings the files of one bundle that are `there` to the folder of `notes`, where some are `here`.
 
-    Names are made from what a volume is, never from the name that it has on a drive.
+    Names are made from what a volume is, never from the name that it has on a drive. `holds` tells of a file
+    whether the signatures in its front hold.
     """
 
     def __init__(
-        self, source: Source, notes: Notes, *, here: Sequence[Seen], there: Sequence[Seen], progress: Progress
+        self,
+        source: Source,
+        notes: Notes,
+        *,
+        here: Sequence[Seen],
+        there: Sequence[Seen],
+        holds: Callable[[Seen], bool],
+        progress: Progress,
     ) -> None:
         self._source, self._notes, self._progress = source, notes, progress
-        self._here, self._there = here, there
+        self._here, self._there, self._holds = here, there, holds
+        self._fronts = {source.front: source.front}  # each once, however many files have it
         self.folder, self.stem = notes.folder, f"{source.index.name}-{source.index.serial}"
         self.layout = Layout(source.index, _cut(here, there))
         self.written = 0  # bytes
@@ -94,18 +104,27 @@ class Carrier:
     def _item(self, head: Head | None) -> Item:
         """Return the file that is or will be this volume; one that lies here may have another name."""
         name = volume_name(self.stem, head) if head else f"{self.stem}.uvb"
-        opening = self._source.opening(head) if head else self._source.front
-        pattern = Pattern(self._source.index, self.layout, head, opening)
+        said = self._source.said(head) if head else b""
         copies = [one for one in self._here if one.head == head]
         copies.sort(key=lambda one: one.path.name != name)
         for one in copies:
-            if one.intact:  # it may have signatures that ours has not
-                with host_faults(one.path), one.path.open("rb") as stream:
-                    opening = stream.read(one.start)
-            if one.start == len(opening):
-                pattern = Pattern(self._source.index, self.layout, head, opening)
+            front = self._front_of(one, len(said))
+            if one.start == len(front) + len(said):
+                pattern = Pattern(self._source.index, self.layout, head, (front, said))
                 return Item(pattern=pattern, path=one.path, bad=self._notes.bad(one.path), there=True)
+        pattern = Pattern(self._source.index, self.layout, head, (self._source.front, said))
         return Item(pattern=pattern, path=self.folder / name)
+
+    def _front_of(self, seen: Seen, said: int) -> bytes:
+        """Return the front that the file should have: its own where that is good, which others may share.
+
+        It may have signatures that ours has not.
+        """
+        if not seen.intact or not self._holds(seen):
+            return self._source.front
+        with host_faults(seen.path), open_regular(seen.path) as stream:
+            front = stream.read(seen.start - said)
+        return self._fronts.setdefault(front, front)
 
     def _needed(self, item: Item) -> int | None:
         """Return the bytes that may have to be written, or None where nothing can be done for the file."""
@@ -165,7 +184,7 @@ class Carrier:
         heads = [one.head for one in self._there if _resent(one) and one.head]
         new = self._good_blocks([one for one in self._there if _resent(one)], lost - extra)
         if new and heads:
-            opening = self._source.opening(heads[0])
+            opening = (self._source.front, self._source.said(heads[0]))
             pattern = Pattern(
                 self._source.index, Layout(self._source.index, heads[0].cut), heads[0], opening,
                 chosen=sorted(new),

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from bundler.core.durable import host_faults, make_folder, try_lock
 from bundler.core.volumehead import stem_in_name
-from bundler.errors import BundlerError, IncompleteFault, LockedFault, UsageFault
+from bundler.errors import (
+    BundlerError,
+    DamagedFault,
+    IncompleteFault,
+    LockedFault,
+    SignatureFault,
+    UsageFault,
+)
 from bundler.offline.adopting import adopt
 from bundler.offline.bringing import Carrier
 from bundler.offline.choosing import Found, choose
@@ -22,7 +29,7 @@ from bundler.offline.front import as_members, files_of
 from bundler.offline.reader import VerifiedIndex, verify_index
 from bundler.offline.splitting import Source
 from bundler.offline.stock import Stock
-from bundler.offline.survey import list_files, look, look_at
+from bundler.offline.survey import list_files, look, look_at, open_regular, read_front
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,7 +82,7 @@ def collect(
         notes = Notes.read(folder)  # as the run before has left them
         if notes.index != found.signed.digest or recheck:
             notes = Notes(folder, found.signed.digest)
-        verified, mine = judge.accepted(found.signed), {one.path for one in here}
+        verified, mine = judge.accepted(found.signed, str(folder)), {one.path for one in here}
         files = adopt(verified.index, found)
         source = Source(
             front=b"".join(as_members(files_of(found.signed))),
@@ -87,6 +94,7 @@ def collect(
             notes,
             here=[one for one in files if one.path in mine],
             there=[one for one in files if one.path not in mine],
+            holds=lambda seen: seen.front == found.front or judge.holds(seen),
             progress=progress,
         )
         with contextlib.closing(carrier):
@@ -105,19 +113,30 @@ def collect(
 
 
 class _Judge:
-    """Says whom an index was signed by, and remembers it."""
+    """Says whom an index was signed by; remembers none of them, as there may be many, and large ones."""
 
     def __init__(self, trust: Trust, verifier: str) -> None:
         self._trust, self._verifier = trust, verifier
-        self._accepted: dict[str, VerifiedIndex] = {}
+        self._fronts: dict[str | None, bool] = {}
 
     def __call__(self, signed: SignedIndex, name: str) -> Index:
-        verified = verify_index(signed, trust=self._trust, name=name, verifier=self._verifier)
-        self._accepted[signed.digest] = verified
-        return verified.index
+        return self.accepted(signed, name).index
 
-    def accepted(self, signed: SignedIndex) -> VerifiedIndex:
-        return self._accepted[signed.digest]
+    def accepted(self, signed: SignedIndex, name: str) -> VerifiedIndex:
+        return verify_index(signed, trust=self._trust, name=name, verifier=self._verifier)
+
+    def holds(self, seen: Seen) -> bool:
+        """Tell whether the signatures in a file's front hold. Raises `HostFault`."""
+        if seen.front not in self._fronts:
+            try:
+                with open_regular(seen.path) as stream:
+                    signed, _ = read_front(stream, name=str(seen.path))
+                self(signed, str(seen.path))
+            except (SignatureFault, DamagedFault):
+                self._fronts[seen.front] = False
+            else:
+                self._fronts[seen.front] = signed.digest == seen.index
+        return self._fronts[seen.front]
 
 
 def _choose(

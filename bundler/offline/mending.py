@@ -62,15 +62,22 @@ class Piece:
 
 
 class Pattern:
-    """What a file has to be; `opening` is all that stands before its payload or its cells.
+    """What a file has to be; `opening` is all that stands before its payload or its cells, in parts.
 
-    Of a bundle in one file `head` is None. `chosen` are the blocks of a supplement, ascending.
+    Thousands of volumes share one front, which may have 16 MiB and more. Of a bundle in one file `head` is
+    None. `chosen` are the blocks of a supplement, ascending.
     """
 
     def __init__(
-        self, index: Index, layout: Layout, head: Head | None, opening: bytes, *, chosen: Sequence[int] = ()
+        self,
+        index: Index,
+        layout: Layout,
+        head: Head | None,
+        opening: Sequence[bytes],
+        *,
+        chosen: Sequence[int] = (),
     ) -> None:
-        self.layout, self.head, self.opening = layout, head, opening
+        self.layout, self.head, self._opening = layout, head, opening
         self._index, self._chosen = index, chosen
 
     @property
@@ -84,12 +91,12 @@ class Pattern:
             stored = self.layout.block_offsets(self.head.number - 1)[-1]
         else:
             stored = sum(ustar.stored_size(self.layout.blocks.size(one)) for one in self._chosen)
-        return len(self.opening) + stored + len(ustar.END)
+        return sum(map(len, self._opening)) + stored + len(ustar.END)
 
     def pieces(self) -> Iterator[Piece]:
         """Yield all of the file in its order: first the opening, last the end, each of which is known."""
-        yield Piece(at=0, lead=self.opening)
-        at, lead = len(self.opening), b""
+        yield Piece(at=0, lead=b"".join(self._opening))
+        at, lead = sum(map(len, self._opening)), b""
         for header, contents in self._members():
             lead, count = lead + header, 0
             for block, parity, size in contents:

@@ -63,8 +63,12 @@ class Source:
 
     def opening(self, head: Head) -> bytes:
         """Return what a volume begins with: the front and `VOLUME`."""
-        said = head.to_bytes(self.index)
-        return b"".join((self.front, ustar.header(VOLUME_NAME, len(said)), said, ustar.padding(len(said))))
+        return self.front + self.said(head)
+
+    def said(self, head: Head) -> bytes:
+        """Return `VOLUME` as a volume has it behind its front: header, text and padding."""
+        text = head.to_bytes(self.index)
+        return b"".join((ustar.header(VOLUME_NAME, len(text)), text, ustar.padding(len(text))))
 
     def container(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of the bundle as one file (§1); `blocks` are all of its blocks, in their order."""
