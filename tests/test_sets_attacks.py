@@ -12,10 +12,13 @@ from volumes import source_of
 
 from bundler.core import ustar
 from bundler.core.cut import Cut, Layout, parity_name
+from bundler.core.fault import Fault
 from bundler.core.progress import Silent
-from bundler.core.volumehead import PARITY, Head
+from bundler.core.volumehead import DATA, PARITY, Head
 from bundler.offline.collecting import collect
 from bundler.offline.opening import opened
+from bundler.offline.shelf import Shelf
+from bundler.offline.survey import list_files, look
 
 CUT = Cut(volumes=5, parity=2)
 
@@ -144,3 +147,23 @@ def test_a_false_signature_in_the_folder_is_mended_by_a_drive_that_has_a_good_on
     collect([drive], into, trust=PACKER.trust, progress=Silent())
     assert path.read_bytes() == data
     verify(into)
+
+
+@pytest.mark.parametrize("cut", [(9999, 2, 9999, 0), (9999, 100, 100, 0), (1, 2, 1, 1), (128, 100, 2, 1)])
+def test_no_volume_claims_more_files_than_a_set_may_have(cut):
+    said = "volumes {} parity {} groups {} whole {}".format(*cut)
+    with pytest.raises(Fault, match="expected the first line of VOLUME"):
+        Head.parse(f"uv-bundler.volume.v1 parity 1 {said} index {'0' * 64}\n".encode())
+
+
+def test_harm_is_counted_within_bounds_and_each_file_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr("bundler.offline.shelf._MAX_NOTED", 5)
+    index = source_of(bundle()).index
+    rotten = volume(head(DATA, 1, Cut(volumes=1)), bytes(3_000_000))
+    put(tmp_path, {"a.uvb": rotten, "b.uvb": rotten})
+    shelf = Shelf(index, [look(path) for path in list_files([tmp_path])])
+    for block in range(len(shelf.blocks)):
+        assert shelf.read(block) is None
+    shelf.close()
+    assert {path.name for path in shelf.harm} == {"a.uvb", "b.uvb"}
+    assert len(shelf._noted) <= 6

@@ -37,6 +37,7 @@ class Cut:
             and 0 <= self.parity <= MAX_PARITY
             and 1 <= self.groups <= self.volumes
             and (widest <= MAX_COLUMNS or not self.parity)
+            and self.parity * self.groups <= MAX_VOLUMES
             and not (self.whole and (self.groups != 1 or not 0 < self.parity <= self.volumes))
         ):
             raise ValueError(f"no such cut: {self}")
@@ -75,6 +76,7 @@ class Layout:
 
     def __init__(self, index: Index, cut: Cut) -> None:
         self.blocks, self.cut = Blocks(index), cut
+        self._sized = (-1, -1), 0
         count = len(self.blocks)
         self._firsts = [count * cut.columns_before(group) // cut.volumes for group in range(cut.groups)] + [
             count
@@ -108,8 +110,10 @@ class Layout:
 
     def row_size(self, group: int, row: int) -> int:
         """Return the bytes of each parity cell of a row."""
-        longest = max(map(self.blocks.size, self.row_blocks(group, row).values()), default=0)
-        return -(-longest // _STRIPS) * _STRIPS
+        if self._sized[0] != (group, row):  # it is asked for each cell of a row after the other
+            longest = max(map(self.blocks.size, self.row_blocks(group, row).values()), default=0)
+            self._sized = (group, row), -(-longest // _STRIPS) * _STRIPS
+        return self._sized[1]
 
     def data_volume(self, block: int) -> int:
         """Return the data volume, from 0, that holds the block."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bundler.core.progress import Progress
     from bundler.offline.survey import Seen
 
+_MAX_NOTED = 200_000  # places that are wrong: of more in all files together only each file's first is noted
+
 
 @dataclass(slots=True)
 class Harm:
@@ -43,6 +45,7 @@ class Shelf:
         self.index, self.files, self.blocks = index, tuple(files), Blocks(index)
         self.harm: dict[Path, Harm] = {}
         self._noted: set[int] = set()
+        self._short: set[Path] = set()  # that end too early
         self._handles = Handles()
         self._wholes = [one for one in files if one.head is None]
         self._members = list(
@@ -155,6 +158,9 @@ class Shelf:
     def content(self, spot: Spot) -> bytes | None:
         """Return what lies in a spot, unverified; None where the file ends before. Notes a wrong header."""
         count = len(spot.header) + spot.size
+        if spot.end > spot.seen.size:
+            self._note_short(spot.seen)
+            return None
         try:
             data = self._handles.read(
                 spot.seen.path, spot.at, count + -count % ustar.BLOCK * bool(spot.header)
@@ -163,7 +169,7 @@ class Shelf:
             self.note(spot.seen, f"byte {spot.at}: {error.strerror or error}")
             return None
         if len(data) < count:
-            self.note(spot.seen, f"ends at byte {spot.seen.size}, expected more")
+            self._note_short(spot.seen)
             return None
         if not spot.header:
             return data
@@ -193,13 +199,16 @@ class Shelf:
         return None
 
     def _parity_cell(self, spot: Spot, group: int, row: int, column: int) -> bytes | None:
+        if spot.end > spot.seen.size:
+            self._note_short(spot.seen)
+            return None
         try:
             data = self._handles.read(spot.seen.path, spot.at, ustar.stored_size(spot.size))
         except OSError as error:
             self.note(spot.seen, f"byte {spot.at}: {error.strerror or error}")
             return None
         if len(data) < ustar.stored_size(spot.size):
-            self.note(spot.seen, f"ends at byte {spot.seen.size}, expected more")
+            self._note_short(spot.seen)
             return None
         cell = data[ustar.BLOCK : ustar.BLOCK + spot.size]
         name = parity_name(group, row, column, hashlib.sha256(cell).hexdigest())
@@ -237,8 +246,16 @@ class Shelf:
     def _note_block(self, spot: Spot, block: int) -> None:
         self.note(spot.seen, f"{self.blocks.describe(block)} at byte {spot.at} is damaged")
 
+    def _note_short(self, seen: Seen) -> None:
+        """Note that a file ends too early: of all the cells that it lacks once."""
+        if seen.path not in self._short:
+            self._short.add(seen.path)
+            self.note(seen, f"ends at byte {seen.size}, expected more")
+
     def note(self, seen: Seen, what: str) -> None:
         """Note that something is wrong with the file, once however often it is read."""
+        if len(self._noted) >= _MAX_NOTED and seen.path in self.harm:
+            return
         if (key := hash((seen.path, what))) not in self._noted:
             self._noted.add(key)
             harm = self.harm.setdefault(seen.path, Harm(0, what))
