@@ -129,7 +129,7 @@ def test_losses_are_told_by_file_and_drive(tmp_path):
     found, inventory = look_at(folder)
     told = list(told_losses(inventory, found))
     assert told[0].startswith(f"{folder / 'other.uvb'}: foreign: ")
-    assert told[1].startswith(f"{folder / first}: truncated: 2 of ")
+    assert told[1].startswith(f"{folder / first}: cut off: 2 of ")
     assert told[2].startswith(f"{folder / second}: damaged: 1 of ")
     assert told[3] == f"volume 3 of 5 is missing: {third}, on drive B by the packing list"
     assert len(told) == 4

@@ -4,7 +4,7 @@ import tarfile
 
 import pytest
 from bundles import PACKER
-from cli import bundler, check_refusal
+from cli import bundler, check_refusal, process
 from losing import CUTS, bundle, files_of, look_at, put, supplement, verify
 from volumes import small_blocks
 
@@ -201,3 +201,13 @@ def test_a_ticket_file_that_is_not_there_is_told_as_that(desk):
     check_refusal(
         done, 2, f"{desk / 'none.ticket'}: no such file, expected the ticket", "or type the line itself"
     )
+
+
+def test_the_bundle_may_come_from_stdin(desk):
+    line = ask(desk, "-q").stdout.strip()
+    words = ("--ticket", line, "-o")
+    with (desk / "q4.uvb").open("rb") as stream:
+        done = process("resend", "-", *words, desk / "piped.uvb", stdin=stream)
+    assert (done.code, done.stdout) == (0, f"{desk / 'piped.uvb'}\n"), done.stderr
+    bundler("resend", desk / "q4.uvb", *words, desk / "read.uvb")
+    assert (desk / "piped.uvb").read_bytes() == (desk / "read.uvb").read_bytes()

@@ -36,6 +36,14 @@ Bundles = Annotated[
     ),
 ]
 Manifest = Annotated[Path, typer.Argument(metavar="MANIFEST", readable=False, help="The YAML manifest.")]
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="BUNDLE...",
+        readable=False,
+        help="A .uvb file, volumes in any order, or folders that hold them.",
+    ),
+]
 TrustOption = Annotated[
     Path | None,
     typer.Option(
@@ -134,12 +142,16 @@ def existing_bundle(path: Path) -> Path:
 
 @contextlib.contextmanager
 def open_bundle(
-    paths: Sequence[Path], *, trust: Trust | None = None, verifier: str = "builtin"
+    paths: Sequence[Path],
+    *,
+    trust: Trust | None = None,
+    verifier: str = "builtin",
+    judge: Judge | None = None,
 ) -> Iterator[Opened]:
     """Open the bundle that `paths` name, whatever form it has; `-` is stdin.
 
-    Where files of several bundles lie there, the newest that `trust` accepts is meant. What is wrong with
-    files of a set is said, whether the rest was enough or not.
+    Where files of several bundles lie there, the newest that `trust`, or else `judge`, accepts is meant.
+    What is wrong with files of a set is said, whether the rest was enough or not.
     """
     from bundler.offline.folder import FolderReader
     from bundler.offline.opening import Opened, opened
@@ -153,7 +165,7 @@ def open_bundle(
             )
         yield Opened(source=sys.stdin.buffer, name="stdin")
         return
-    judge = judging(trust, verifier=verifier) if trust else None
+    judge = judging(trust, verifier=verifier) if trust else judge
     named = typed_trust(trust.source) if trust and trust.store is None else []
     with opened(paths, judge=judge, trust=named) as bundle:
         for line in bundle.notes:

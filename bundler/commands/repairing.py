@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bundler.commands.options import (
-    Bundles,
+    Files,
     Quiet,
     TrustOption,
     Verifier,
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 
 def missing(
-    bundle: Bundles,
+    bundle: Files,
     *,
     trust: TrustOption = None,
     verifier: Verifier = "builtin",
@@ -104,7 +104,7 @@ def missing(
 
 
 def repair(
-    bundle: Bundles,
+    bundle: Files,
     *,
     to: Annotated[
         Path,

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from bundler.commands.options import Bundles, Quiet  # noqa: TC001  # typer reads the annotations
+from bundler.commands.options import Bundles, Quiet, open_bundle
 from bundler.commands.output import emit, say
 from bundler.commands.outputs import file_target
 from bundler.commands.watch import watch
@@ -61,12 +61,11 @@ def resend(
         write_supplement,
     )
     from bundler.core.text import counted, size
-    from bundler.offline.opening import opened
     from bundler.offline.recutting import begin
 
     place = file_target(output)
     asked = read_ticket(ticket, path=Path(ticket) if _is_file(ticket) else None)
-    with opened(bundle, judge=judge_by(asked)) as one, watch(quiet=quiet) as progress:
+    with open_bundle(bundle, judge=judge_by(asked)) as one, watch(quiet=quiet) as progress:
         given = begin(one.source, name=one.name)
         blocks = wanted_blocks(asked, given, name=one.name)
         path = supplement_path(place, given, asked)

@@ -89,7 +89,7 @@ def _newest(groups: dict[str, list[Seen]], doubtful: list[Seen], *, judge: Judge
         except BundlerError as fault:
             refusals.append(fault)
             doubtful.extend(files)
-            notes.extend(f"{one.path}: foreign: {fault.message}" for one in files)
+            notes.append(f"{_called(files)}: foreign: {fault.message}")
         else:
             if index is None:
                 continue
@@ -112,11 +112,15 @@ def _newest(groups: dict[str, list[Seen]], doubtful: list[Seen], *, judge: Judge
             hint="name the files of one of them",
         )
     notes += [
-        f"{one.path}: stale: serial {serial}, the newest here is {index.serial}"
+        f"{_called(each)}: stale: serial {serial}, the newest here is {index.serial}"
         for serial, each in older
-        for one in each
     ]
     return _found(files, signed, front, doubtful, notes=notes)
+
+
+def _called(files: list[Seen]) -> str:
+    """Name the files of a bundle in a message: the first one, and how many others there are."""
+    return f"{files[0].path}{f' and {len(files) - 1} more' if len(files) > 1 else ''}"
 
 
 def _found(
