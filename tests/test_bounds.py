@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
+import random
 import shutil
 import sys
 
 import giants
 import pytest
+import zstandard
 from bundles import PACKER, Packer, archive, make_bundle, unpack_bytes
 from cli import check_refusal
 from faulthost import lean, outside_log
@@ -238,6 +241,47 @@ def test_a_whole_list_of_the_largest_size_unpacks_in_less_than_200_mib(site):
     done, peak = run(*unpacking(), cwd=site)
     assert done.code == 0, done.stderr
     assert peak < BAR
+
+
+def endless_window():
+    """A program that does not shrink, in a frame with the largest window: no two of its blocks are alike."""
+    options = zstandard.ZstdCompressionParameters.from_level(
+        1, window_log=26, write_checksum=True, write_content_size=True
+    )
+    packer = zstandard.ZstdCompressor(compression_params=options).compressobj(size=160 * MIB)
+    state, stored = hashlib.sha256(), []
+    for number in range(160):
+        data = random.Random(number).randbytes(MIB)
+        state.update(data)
+        stored.append(packer.compress(data))
+    stored.append(packer.flush())
+    return giants.Piece(
+        path=giants.program(0),
+        stored=lambda: stored,
+        size=160 * MIB,
+        sha256=state.hexdigest(),
+        encoding="zstd",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("block_size", "size"), [(MIB, "3M"), (MIB, "9M"), (4 * MIB, "5M")])
+def test_a_set_with_the_largest_window_that_lost_all_it_may_takes_less_than_200_mib(site, block_size, size):
+    giants.write(site / "q.uvb", [endless_window()], block_size=block_size)
+    (site / "set").mkdir()
+    done, peak = run("split", "q.uvb", "-o", "set", "--volume-size", size, "--parity", "100%", "-q", cwd=site)
+    assert done.code == 0, done.stderr
+    assert peak < BAR
+    for one in (site / "set").glob("*.0*.uvb"):
+        one.unlink()
+    for words in (
+        ("verify", "set", "--trust", "trust"),
+        ("repair", "set", "--trust", "trust", "--to", "good"),
+        ("unpack", "set", "--trust", "trust", "--prefix", "p", "--shell", "sh", "-q"),
+    ):
+        done, peak = run(*words, cwd=site)
+        assert done.code == 0, done.stderr
+        assert peak < BAR, words
 
 
 @pytest.mark.slow

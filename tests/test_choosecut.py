@@ -163,3 +163,16 @@ def test_more_parity_than_a_row_can_have_is_refused(source):
 
 def test_media_have_names(source):
     assert all(choose(source, Wished(size=size)) is None for size in MEDIA.values())
+
+
+@pytest.mark.parametrize(("share", "least"), [("10%", 1), ("50%", 2), ("100%", 4)])
+def test_there_are_more_groups_where_the_parity_of_a_row_would_take_too_much_memory(
+    share, least, source, monkeypatch
+):
+    monkeypatch.setattr("bundler.offline.choosecut.ROW_BYTES", 8 * max(_Sizes(source)._sizes))
+    cut = _Sizes(source).cut(30, Parity.parse(share))
+    assert (cut.groups, cut.parity <= 8) == (least, True)
+    assert cut.parity * cut.groups >= 30 * Parity.parse(share).share
+    whole = _Sizes(source).whole(Parity.parse(share))
+    assert 0 < whole.parity <= 8
+    assert whole.parity >= whole.volumes * Parity.parse(share).share
