@@ -153,16 +153,19 @@ def look_at(paths: Iterable[Path]) -> list[Seen]:
 def unnamed(paths: Sequence[Path], *, what: str = "; name the folder to read them, too") -> Iterator[str]:
     """Yield a line for each folder with more files of the bundles whose files a person named one by one.
 
-    `what` is said of these files at its end.
+    `what` is said of these files at its end. Beside a bundle in one file only its own parity counts.
     """
     if not all(path.is_file() for path in paths):
         return
     with contextlib.suppress(BundlerError, OSError):  # a folder that cannot be read has nothing to offer
-        ours = {look(path).index for path in paths} - {None}
+        mine = [one for one in map(look, paths) if one.index]
+        whole = all(one.head is None for one in mine)
+        ours = {one.index for one in mine}
         named = {path.resolve() for path in paths}
         for folder in dict.fromkeys(path.parent for path in paths):
             others = [one for one in list_files([folder]) if one.resolve() not in named][:MAX_BESIDE]
-            if count := sum(one.index in ours for one in look_at(others)):
+            found = [one for one in look_at(others) if one.index in ours]
+            if count := sum(not whole or bool(one.head and one.head.cut.whole) for one in found):
                 yield f"{folder}: has {counted(count, 'more file')} of this bundle{what}"
 
 
