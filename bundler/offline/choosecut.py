@@ -28,9 +28,9 @@ MEDIA: Final = {  # bytes of the largest file
     "diode": 512 << 20,
 }
 COLUMNS: Final = 100  # of one group: 110 files are open at once with a tenth of parity
-# Bytes of the parity of a row: all of it is in memory while it is made, and as much where all of it is needed.
-# An unpack with the largest zstd window took 168 MiB with 40 lost cells of 1 MiB, 221 MiB with 80, and 200 MiB
-# with 10 of 4 MiB.
+# Bytes of the parity of a row: all is in memory while it is made, and as much where all of it is needed.
+# An unpack with the largest zstd window took 168 MiB with 40 lost cells of 1 MiB, 221 MiB with 80 of them,
+# and 200 MiB with 10 of 4 MiB.
 ROW_BYTES: Final = 32 << 20
 _UNITS: Final = {"": 1, "B": 1} | {
     name: base**power
