@@ -105,7 +105,7 @@ def test_what_a_line_asks_for_holds_all_that_is_needed_in_80_characters(case):
 
 
 def test_the_largest_need_fits_a_line_too():
-    layout = Layout(index_of(100_000), Cut(volumes=9999, parity=100, groups=120))
+    layout = Layout(index_of(100_000), Cut(volumes=9999, parity=83, groups=120))
     needed = range(1, 100_000, 2)
     exact = exact_ticket(needed, layout=layout, index=INDEX)
     assert len(exact.to_bytes()) < MAX_TICKET_BYTES

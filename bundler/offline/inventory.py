@@ -198,10 +198,15 @@ def _read(
                     parity[cut][group][row] |= 1 << column
                 progress.advance(layout.row_size(group, row))
         else:
-            for block in _blocks_in(shelf, seen):
+            blocks, short = _blocks_in(shelf, seen), seen.size < shelf.expected_size(seen)
+            for block in blocks:
                 cells += 1
                 if shelf.read(block) is None:
                     bad += 1
+                    if short and not shelf.has(block):  # nor has it any after this one
+                        bad += len(blocks) - cells
+                        cells = len(blocks)
+                        break
                 else:
                     have[block] = 1
                 progress.advance(shelf.blocks.size(block))
