@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 from bundles import PACKER
-from losing import bundle, files_of, judge, put, verify
+from losing import bundle, files_of, judge, look_at, put, verify
 from receivers import Far
 from volumes import source_of
 
@@ -167,3 +167,23 @@ def test_harm_is_counted_within_bounds_and_each_file_is_named(monkeypatch, tmp_p
     shelf.close()
     assert {path.name for path in shelf.harm} == {"a.uvb", "b.uvb"}
     assert len(shelf._noted) <= 6
+
+
+@pytest.fixture
+def crowd(tmp_path):
+    """A good set, one volume of which parity has to give, and more small files of each of many other cuts."""
+    files = files_of(CUT)
+    del files["q4.0002-of-0005.uvb"]
+    for volumes in range(20, 40):
+        for number in range(1, 11):
+            files[f"a{volumes}-{number}.uvb"] = volume(head(DATA, number, Cut(volumes=volumes)))
+    return put(tmp_path / "drive", files)
+
+
+def test_a_crowd_of_small_files_pushes_no_set_out(crowd, tmp_path):
+    verify(crowd)
+    _, inventory = look_at(crowd)
+    assert inventory.main.cut == CUT
+    made = collect([crowd], tmp_path / "into", trust=PACKER.trust, progress=Silent())
+    assert made.stock.layout.cut == CUT
+    assert made.stock.shortage() == 0

@@ -221,9 +221,12 @@ def _resent(seen: Seen) -> bool:
 
 
 def _cut(here: Sequence[Seen], there: Sequence[Seen]) -> Cut:
-    """Return how the bundle is cut that was begun here, or else most files there; one file is one volume."""
+    """Return how the bundle is cut that was begun here, or else most bytes there; one file is one volume."""
     for files in (here, there):
-        cuts = Counter(one.head.cut for one in files if one.head and not _resent(one))
+        cuts: Counter[Cut] = Counter()
+        for one in files:
+            if one.head and not _resent(one):
+                cuts[one.head.cut] += one.size
         whole = [one for one in (*files, *there) if one.head and one.head.cut.whole]
         if any(one.head is None for one in files):
             return whole[0].head.cut if whole and whole[0].head else Cut(volumes=1)

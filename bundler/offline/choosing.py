@@ -14,6 +14,7 @@ from bundler.offline.tarstream import COPY_AGAIN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from bundler.core.cut import Cut
     from bundler.core.index import Index
     from bundler.offline.reader import SignedIndex
     from bundler.offline.survey import Seen
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
     ]  # bytes and a name in; raises where nobody trusted signed them
 
 
-MAX_CUTS = (
-    16  # of one bundle, those of most files: each takes time for each block, and nobody needs more than two
-)
+MAX_CUTS = 16  # of one bundle, those of most bytes: each takes time for each block, and nobody needs three
 _TOLD = 40  # lines about files that are not what they seem
 
 
@@ -126,12 +125,15 @@ def _called(files: list[Seen]) -> str:
 def _found(
     files: list[Seen], signed: SignedIndex, front: str, doubtful: list[Seen], *, notes: Iterable[str] = ()
 ) -> Found:
-    cuts = Counter(one.head.cut for one in files if one.head)
+    cuts: Counter[Cut] = Counter()  # by bytes: many small files beside a set must not push it out
+    for one in files:
+        if one.head:
+            cuts[one.head.cut] += one.size
     kept = {cut for cut, _ in cuts.most_common(MAX_CUTS)}
     used = [one for one in files if one.head is None or one.head.cut in kept]
     lines = [*notes, *_told(used)]
     lines += [
-        f"{one.path}: is cut as few files are: at most {MAX_CUTS} ways to cut a bundle are read"
+        f"{one.path}: is cut as little else is: at most {MAX_CUTS} ways to cut a bundle are read"
         for one in files
         if one.head and one.head.cut not in kept
     ]

@@ -77,10 +77,15 @@ class Inventory:
 
     @property
     def main(self) -> Layout:
-        """The layout that most of the files have; that of one file where there are no volumes."""
+        """The layout of which most cells are right; that of one file where there are no volumes."""
         if not self.layouts:
             return Layout(self.index, Cut(volumes=1))
-        return max(self.layouts, key=lambda one: sum(has_cut(copy.seen, one.cut) for copy in self.copies))
+
+        def right(layout: Layout) -> tuple[int, int]:
+            files = [one for one in self.copies if has_cut(one.seen, layout.cut)]
+            return sum(one.cells - one.bad for one in files), len(files)
+
+        return max(self.layouts, key=right)
 
     @property
     def stem(self) -> str:
