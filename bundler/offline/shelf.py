@@ -157,25 +157,37 @@ class Shelf:
 
     def content(self, spot: Spot) -> bytes | None:
         """Return what lies in a spot, unverified; None where the file ends before. Notes a wrong header."""
-        count = len(spot.header) + spot.size
         if spot.end > spot.seen.size:
             self._note_short(spot.seen)
             return None
+        around = [(spot.at, spot.header), (spot.end, ustar.padding(spot.size))] if spot.header else []
+        for (
+            at,
+            expected,
+        ) in around:  # by themselves: what is wrong with them costs no content, which is not copied
+            self._expect(spot, at, expected)
+        begin = spot.at + len(spot.header)
         try:
-            data = self._handles.read(
-                spot.seen.path, spot.at, count + -count % ustar.BLOCK * bool(spot.header)
-            )
+            data = self._handles.read(spot.seen.path, begin, spot.size)
         except OSError as error:
-            self.note(spot.seen, f"byte {spot.at}: {error.strerror or error}")
+            self.note(spot.seen, f"byte {begin}: {error.strerror or error}")
             return None
-        if len(data) < count:
+        if len(data) < spot.size:
             self._note_short(spot.seen)
             return None
-        if not spot.header:
-            return data
-        if data[: ustar.BLOCK] != spot.header or any(data[count:]) or len(data) % ustar.BLOCK:
-            self.note(spot.seen, f"byte {spot.at}: the header or the padding of a cell is damaged")
-        return data[ustar.BLOCK : count]
+        return data
+
+    def _expect(self, spot: Spot, at: int, expected: bytes) -> None:
+        """Note where what stands beside a cell's content is not what is expected there."""
+        if not expected:
+            return
+        try:
+            found = self._handles.read(spot.seen.path, at, len(expected))
+        except OSError as error:
+            self.note(spot.seen, f"byte {at}: {error.strerror or error}")
+        else:
+            if found != expected:
+                self.note(spot.seen, f"byte {spot.at}: the header or the padding of a cell is damaged")
 
     def parity_files(self, cut: Cut, group: int, row: int, column: int) -> Sequence[Seen]:
         """Return the files that should have the parity cell."""
