@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from bundles import PACKER
+from bundles import HOST, PACKER, Packer, archive, make_bundle, small_content
 from losing import bundle, files_of, judge, look_at, put, verify
 from receivers import Far
-from volumes import source_of
+from volumes import BLOCK, make_set, small_blocks, source_of
 
 from bundler.core import ustar
 from bundler.core.cut import Cut, Layout, parity_name
 from bundler.core.fault import Fault
 from bundler.core.progress import Silent
-from bundler.core.volumehead import DATA, PARITY, Head
+from bundler.core.volumehead import DATA, PARITY, RESEND, Head
+from bundler.errors import DamagedFault, IncompleteFault, SignatureFault
 from bundler.offline.collecting import collect
+from bundler.offline.needed import needed
 from bundler.offline.opening import opened
 from bundler.offline.shelf import Shelf
 from bundler.offline.survey import list_files, look
+from bundler.offline.verify import verify_bundle
 
 CUT = Cut(volumes=5, parity=2)
 
@@ -187,3 +190,84 @@ def test_a_crowd_of_small_files_pushes_no_set_out(crowd, tmp_path):
     made = collect([crowd], tmp_path / "into", trust=PACKER.trust, progress=Silent())
     assert made.stock.layout.cut == CUT
     assert made.stock.shortage() == 0
+
+
+def flips(step):
+    """Yield where to change which bit: each byte, or every so many, and another bit each time."""
+    return ((at, 1 << (at // step) % 8) for at in range(0, 1 << 20, step))
+
+
+def told(folder):
+    """Verify the folder; return what is said of it, or None where it is refused."""
+    try:
+        with opened([folder], judge=judge) as one:
+            verify_bundle(one.source, name=one.name, trust=PACKER.trust, progress=Silent())
+            return [*one.notes, *one.source.told()]
+    except (DamagedFault, SignatureFault, IncompleteFault):
+        return None
+
+
+@pytest.mark.parametrize("parity", [0, 1])
+@pytest.mark.parametrize("step", [97, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_flipped_bit_anywhere_in_a_set_is_refused_or_told_and_with_parity_never_refused(
+    tmp_path, parity, step
+):
+    one = make_bundle(archives=[archive(small_content(1, size=900))], uv_for=(HOST,), block_size=BLOCK)
+    paths = make_set(one, tmp_path, volumes=2, parity=parity)
+    assert told(tmp_path) == []
+    for path in paths:
+        good = path.read_bytes()
+        for at, bit in flips(step):
+            if at < len(good):
+                path.write_bytes(good[:at] + bytes([good[at] ^ bit]) + good[at + 1 :])
+                said = told(tmp_path)
+                assert said is None or said, (path.name, at)
+                assert said or not parity, (path.name, at)
+        path.write_bytes(good)
+
+
+def hostile_files():
+    """Return files that anybody can put on a medium, by what they are."""
+    good = files_of(CUT)
+    first = good["q4.0001-of-0005.uvb"]
+    front = source_of(bundle()).front
+    other = {"serial": 8, "packers": (Packer(9, name="mallory@site"),)}
+    return {
+        "not signed by anybody trusted, and newer": small_blocks(archives=1, blocks=1, **other),
+        "a false signature": with_a_false_signature(first),
+        "another cut": volume(head(DATA, 3, Cut(volumes=9)), bytes(100_000)),
+        "thousands of volumes": volume(head(DATA, 1, Cut(volumes=9999))),
+        "much parity": volume(head(PARITY, 1, Cut(volumes=9999, groups=99, parity=100)), bytes(100_000)),
+        "beside one file": volume(head(PARITY, 1, Cut(volumes=128, parity=100, whole=True)), bytes(100_000)),
+        "a supplement of zeros": volume(head(RESEND, 1), bytes(100_000)),
+        "the whole bundle, of zeros": front + bytes(1_000_000),
+        "the whole bundle, cut off": bundle()[:70_000],
+        "the same volume, of zeros": volume(head(DATA, 2), bytes(300_000)),
+        "parity that lies": false_parity(1),
+        "an index that is not that of VOLUME": small_blocks(archives=1, blocks=1, serial=3)[:9000]
+        + first[len(front) :],
+        "only the beginning": first[:600],
+        "no more than a name": b"",
+        "noise": small_content(5, size=50_000),
+    }
+
+
+@pytest.mark.parametrize("what", hostile_files())
+@pytest.mark.parametrize("name", ["a.uvb", "q4.0001-of-0005 (1).uvb", "q4.p0001-of-0002.uvb.uvb", "z.uvb"])
+def test_a_hostile_file_beside_a_good_set_changes_nothing_and_is_told(tmp_path, what, name):
+    files = files_of(CUT)
+    for lost in ((), ("q4.0003-of-0005.uvb", "q4.0005-of-0005.uvb")):
+        folder = put(tmp_path / str(len(lost)), {name: hostile_files()[what]} | files)
+        for one in lost:
+            (folder / one).unlink()
+        with opened([folder], judge=judge) as one:
+            verified = verify_bundle(one.source, name=one.name, trust=PACKER.trust, progress=Silent())
+            assert verified.index == source_of(bundle()).index
+            lines = [*one.notes, *one.source.told()]
+        assert any(name in line for line in lines), lines
+        _, inventory = look_at(folder)
+        assert inventory.main.cut == CUT
+        assert not needed(inventory).blocks
+        made = collect([folder], tmp_path / f"into{len(lost)}", trust=PACKER.trust, progress=Silent())
+        assert made.stock.layout.cut == CUT
+        assert made.stock.shortage() == 0

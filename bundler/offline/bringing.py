@@ -224,12 +224,12 @@ def _cut(here: Sequence[Seen], there: Sequence[Seen]) -> Cut:
     """Return how the bundle is cut that was begun here, or else most bytes there; one file is one volume."""
     for files in (here, there):
         cuts: Counter[Cut] = Counter()
+        whole = [one.head.cut for one in (*files, *there) if one.head and one.head.cut.whole]
         for one in files:
-            if one.head and not _resent(one):
+            if one.head is None:
+                cuts[whole[0] if whole else Cut(volumes=1)] += one.size
+            elif not _resent(one):
                 cuts[one.head.cut] += one.size
-        whole = [one for one in (*files, *there) if one.head and one.head.cut.whole]
-        if any(one.head is None for one in files):
-            return whole[0].head.cut if whole and whole[0].head else Cut(volumes=1)
         if cuts:
             return cuts.most_common(1)[0][0]
     return Cut(volumes=1)
