@@ -1,3 +1,5 @@
+import hashlib
+import io
 import os
 import shutil
 import tarfile
@@ -8,7 +10,8 @@ from cli import bundler, check_refusal, process
 from losing import CUTS, bundle, files_of, look_at, put, supplement, verify
 from volumes import small_blocks
 
-from bundler.core.cut import Cut
+from bundler.core import ustar
+from bundler.core.cut import Cut, parity_name
 from bundler.core.ticket import Ticket, ranges_of
 from bundler.core.ticketfit import exact_ticket
 from bundler.offline.needed import needed
@@ -211,3 +214,33 @@ def test_the_bundle_may_come_from_stdin(desk):
     assert (done.code, done.stdout) == (0, f"{desk / 'piped.uvb'}\n"), done.stderr
     bundler("resend", desk / "q4.uvb", *words, desk / "read.uvb")
     assert (desk / "piped.uvb").read_bytes() == (desk / "read.uvb").read_bytes()
+
+
+def lying(volume):
+    """Return a parity volume whose cells are zeros, each with the digest of that."""
+    out = bytearray(volume)
+    with tarfile.open(fileobj=io.BytesIO(volume)) as archive:
+        for one in archive:
+            if one.name.startswith("parity/"):
+                place = tuple(map(int, one.name.split("/")[1].split("-")[:3]))
+                name = parity_name(*place, hashlib.sha256(bytes(one.size)).hexdigest())
+                out[one.offset : one.offset + 512] = ustar.header(name, one.size)
+                out[one.offset_data : one.offset_data + one.size] = bytes(one.size)
+    return bytes(out)
+
+
+def test_where_parity_is_false_the_lost_blocks_themselves_can_be_asked_for(desk):
+    files = files_of(WIDE)
+    del files[next(iter(files))]
+    false = {name: lying(data) if ".p00" in name else data for name, data in files.items()}
+    shutil.rmtree(desk / "far")
+    put(desk / "far", false)
+    trusting = ("--trust", desk / "packer.pub")
+    assert bundler("verify", desk / "far", *trusting).code == 5
+    asked = ask(desk)
+    assert (asked.code, asked.stdout) == (0, "")
+    assert "run this with --without-parity" in asked.stderr
+    asked = ask(desk, "--without-parity")
+    assert " V1 " in asked.stdout
+    assert bundler("resend", desk / "q4.uvb", "--ticket", asked.stdout, "-o", desk / "out").code == 0
+    assert bundler("verify", desk / "far", desk / "out", *trusting).code == 0

@@ -6,6 +6,7 @@ They say on stderr what they found; stdout has the line to read out, or the path
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path  # noqa: TC003  # typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,14 @@ def missing(
             help="Write the exact need into this file, or as NAME-SERIAL.ticket into this folder.",
         ),
     ] = None,
+    without_parity: Annotated[
+        bool,
+        typer.Option(
+            "--without-parity",
+            envvar="UV_BUNDLER_WITHOUT_PARITY",
+            help="Ask for all lost blocks, as if there were no parity: where it was made to mislead.",
+        ),
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Print what the packer has to send once more, as a line short enough for a phone. Writes nothing else.
@@ -76,11 +85,15 @@ def missing(
 
     place = file_target(output) if output is not None else None
     found, inventory, name = _take(bundle, trust=trust, verifier=verifier, quiet=quiet)
+    if without_parity:
+        inventory = replace(inventory, parity={})
     need = needed(inventory)
     if not quiet:
         for told in losses(inventory, found):
             say(told)
         say(f"{name}: {balance(inventory, need)}")
+        if inventory.lost and not need.blocks:
+            say("where it cannot be unpacked all the same, parity is false: run this with --without-parity")
     if not need.blocks:
         return
     exact = exact_ticket(need.blocks, layout=need.layout, index=found.signed.digest)
