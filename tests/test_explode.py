@@ -536,3 +536,16 @@ def test_a_folder_that_cannot_be_moved_to_its_place_leaves_nothing(tmp_path, mon
     with pytest.raises(HostFault, match="open: No space left on device"):
         exploded(FULL, tmp_path / "open")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_takes_files_says_how_a_folder_becomes_one(folder, tmp_path):
+    (tmp_path / "usb").mkdir()
+    bundler("keygen", tmp_path / "second")
+    signing = ("sign", folder, "--key", tmp_path / "second")
+    for words in (
+        signing,
+        ("write-media", folder, "--to", tmp_path / "usb"),
+        ("send", folder, "--out", tmp_path),
+    ):
+        done = bundler(*words)
+        check_refusal(done, 2, "found none", f"make one file first: uv-bundler join {folder} -o q4.uvb")

@@ -209,6 +209,9 @@ def test_a_drive_that_is_mounted_read_only_is_refused(place):
         run("mount", "-o", "remount,ro", stick.folder)
         done = bundler("write-media", paths[0], "--to", stick.folder)
         check_refusal(done, 6, f"{stick.folder}: is mounted read-only", f"mount -o remount,rw {stick.folder}")
+        (place / "q4.uvb").write_bytes(make_bundle())
+        done = bundler("split", place / "q4.uvb", "-o", stick.folder, "--volume-size", "1M")
+        check_refusal(done, 6, f"{stick.folder}: Read-only file system", "remount it writable")
 
 
 def test_a_file_that_fat_cannot_hold_is_refused_before_anything_is_written(place):

@@ -87,13 +87,14 @@ def write_to_medium(
 
 
 def _files(bundles: list[Path]) -> list[Path]:
+    from bundler.offline.folder import make_one_file
     from bundler.offline.survey import list_files, look, unnamed
 
     files = list(list_files(bundles))
     if not files:
         raise UsageFault(
             f"{', '.join(map(str, bundles))}: expected a .uvb file in there, found none",
-            hint="name the bundle itself, or the folder of its volumes",
+            hint=make_one_file(bundles) or "name the bundle itself, or the folder of its volumes",
         )
     for line in unnamed(bundles, what=", not written"):
         say(f"warning: {line}")

@@ -103,9 +103,10 @@ def missing(
         path = place / f"{index.name}-{index.serial}{SUFFIX}" if place.is_dir() else place
         with whole_file(path) as stream:
             stream.write(exact.to_bytes())
-        say(f"{path}: carry it to the packer, or read the line out")
+        if not quiet:
+            say(f"{path}: carry it to the packer, or read the line out")
     more = set(blocks_of(line, need.layout)).difference(need.blocks)
-    if more:
+    if more and not quiet:
         wider = sum(map(need.layout.blocks.size, more))
         say(
             f"the line asks for {counted(len(more), 'block')} more ({size(wider)}) than is needed, to be "

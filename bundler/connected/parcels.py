@@ -14,6 +14,7 @@ from bundler.core.text import counted, numbers
 from bundler.core.volumehead import DATA, PARITY, RESEND, stem_in_name
 from bundler.errors import DamagedFault, IncompleteFault, UsageFault
 from bundler.media.sums import SUMS_NAME
+from bundler.offline.folder import make_one_file
 from bundler.offline.survey import list_files, look
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def gather(
     if not bundles:
         raise UsageFault(
             f"{' '.join(map(str, paths))}: expected a bundle's files, found none",
-            hint="name the .uvb files, or the folder that holds them",
+            hint=make_one_file(paths) or "name the .uvb files, or the folder that holds them",
         )
     if only is not None and len(bundles) > 1:
         raise UsageFault(

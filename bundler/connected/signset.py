@@ -19,6 +19,7 @@ from bundler.errors import DamagedFault, UsageFault
 from bundler.offline.cells import read_cells
 from bundler.offline.choosing import choose
 from bundler.offline.fileset import whole_files
+from bundler.offline.folder import make_one_file
 from bundler.offline.front import as_members, front_files
 from bundler.offline.reader import parse_named
 from bundler.offline.splitting import Source
@@ -60,7 +61,7 @@ def sign_files(paths: Sequence[Path], key: SigningKey, *, progress: Progress) ->
     if not seen:
         raise UsageFault(
             f"{name}: expected a bundle's files in this folder, found none",
-            hint="of an exploded bundle make one file first, and sign that: uv-bundler join",
+            hint=make_one_file(paths) or "name the bundle, or the folder of its volumes",
         )
     found = choose(seen, judge=None, name=name)
     index = parse_named(found.signed, name=name)

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import os
 import re
+import shlex
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -32,7 +33,7 @@ from bundler.offline.reader import Reader, SignedIndex, document_name, signature
 from bundler.signing.trustdoc import MAX_CHAIN, MAX_DOCUMENT_BYTES, MAX_VERSION, SignedDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from bundler.core.index import Artifact, Index, Member
@@ -43,6 +44,15 @@ PLAIN_SUMS: Final = f"{PLAIN}/{SUMS_NAME}"
 _DOCUMENT = re.compile(r"([1-9][0-9]{0,9})\.json")
 _NAMED = 5  # files that a message names; the others it counts
 _MOST_EXTRAS = 1000  # files that are none of ours, after which nobody counts on
+
+
+def make_one_file(paths: Sequence[Path]) -> str | None:
+    """Return the next step where a command wants files and found an exploded bundle, else None."""
+    for path in paths:
+        if is_exploded(path):
+            words = shlex.join(["join", str(path), "-o", "q4.uvb"])
+            return f"of an exploded bundle make one file first: uv-bundler {words}"
+    return None
 
 
 def is_exploded(folder: Path) -> bool:

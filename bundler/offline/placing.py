@@ -74,7 +74,12 @@ def check_output(output: Path) -> None:
                 hint=f"mkdir {shlex.quote(str(folder))}",
             )
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+            why = errno.EROFS if _is_read_only(folder) else errno.EACCES
+            raise OSError(why, os.strerror(why), str(folder))
+
+
+def _is_read_only(folder: Path) -> bool:
+    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def write_files(
