@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 
 import pytest
 from hypothesis import given
@@ -32,6 +33,26 @@ def packing(*drives):
 def test_a_list_written_and_read_is_the_same(drives):
     found = packing(*drives)
     assert PackingList.parse(found.to_bytes()) == found
+
+
+@given(LISTS, LISTS)
+def test_a_list_is_taken_over_as_its_drives_are_one_after_the_other(first, second):
+    first, second = packing(*first), packing(*second)
+    expected = first
+    try:
+        for drive in second.drives:
+            expected = expected.with_drive(drive.label, drive.files)
+    except Fault:
+        return  # names that differ in case only
+    assert first.with_list(second) == expected
+
+
+def test_the_longest_list_is_taken_over_in_one_pass():
+    names = [[f"f{drive}-{number}-{'x' * 85}" for number in range(40)] for drive in range(1000)]
+    longest = packing(*((f"D{drive}", files) for drive, files in enumerate(names)))
+    begun = time.monotonic()
+    assert packing(("D7", names[9])).with_list(longest).owners() == longest.owners()
+    assert time.monotonic() - begun < 10  # one drive after the other takes a minute
 
 
 def test_the_form_of_the_list_is_one_line_for_each_drive():

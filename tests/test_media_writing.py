@@ -409,3 +409,11 @@ def test_all_is_written_before_anything_is_read_back(volumes, usb, monkeypatch):
     monkeypatch.setattr(readback, "_look", lambda *words: (events.append("read"), look(*words))[1])
     write(volumes, usb)
     assert events == ["write"] * 3 + ["read"] * 4
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_that_a_list_on_the_drive_names_is_not_waited_for(bundle, usb):
+    os.mkfifo(usb / "waits")
+    (usb / "SHA256SUMS").write_text(f"{'0' * 64}  waits\n")
+    assert write([bundle], usb).load.writing
+    assert (usb / "SHA256SUMS").read_text().endswith("  plant-7-7.uvb\n")

@@ -103,6 +103,30 @@ class PackingList:
             drives.append(Drive(label=label, files=tuple(files)))
         return PackingList(tuple(one for one in drives if one.files))
 
+    def with_list(self, other: PackingList) -> PackingList:
+        """Return the list in which each drive of `other` has exactly what it has there, as by `with_drive`.
+
+        In one pass, and not one for each drive: anybody can write a list of 1000 of them. Raises `Fault`.
+        """
+        labels = {one.label.casefold(): one.label for one in self.drives}
+        files = {one.label: dict.fromkeys(one.files) for one in self.drives}
+        owner = {name: label for label, names in files.items() for name in names}
+        for one in other.drives:
+            label = labels.setdefault(one.label.casefold(), one.label)
+            for name in files.get(label, ()):
+                del owner[name]
+            files[label] = {}
+            for name in one.files:
+                if name in owner and (before := owner.pop(name)) != label:
+                    del files[before][name]
+                    if not files[before]:
+                        del files[before], labels[before.casefold()]
+            files[label] = dict.fromkeys(one.files)
+            owner.update(dict.fromkeys(one.files, label))
+        return PackingList(
+            tuple(Drive(label=label, files=tuple(names)) for label, names in files.items() if names)
+        )
+
 
 def fresh_label(lists: Iterable[PackingList]) -> str:
     """Return the first of A, B … Z, AA, AB … that no drive in any of the lists has."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -158,9 +159,9 @@ def _earlier(folder: Path) -> list[Expected]:
     found = []
     for name, digest in sums.items():
         with contextlib.suppress(OSError):  # what was removed from the drive leaves its list too
-            size = (folder / name).stat(follow_symlinks=False).st_size
-            if name != SUMS_NAME:
-                found.append(Expected(name=name, size=size, digest=digest))
+            facts = (folder / name).stat(follow_symlinks=False)
+            if name != SUMS_NAME and stat.S_ISREG(facts.st_mode):  # who waits for a pipe waits for ever
+                found.append(Expected(name=name, size=facts.st_size, digest=digest))
     return found
 
 

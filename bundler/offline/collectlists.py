@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from bundler.core.durable import read_own, whole_file
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from bundler.core.cut import Cut
 
+_MAX_STEMS = 16  # names that files of one bundle have before their numbers; nobody gives it more than two
+
 
 def gather_lists(folder: Path, stem: str, *, places: Iterable[Path], stems: Collection[str]) -> PackingList:
     """Read `STEM.drives` of `folder`, and of `places` those with the bundle's `stems`; keep them together.
@@ -24,12 +27,9 @@ def gather_lists(folder: Path, stem: str, *, places: Iterable[Path], stems: Coll
     kept = folder / f"{stem}{SUFFIX}"
     known = merged = _read(kept)
     for place in places:
-        for one in sorted(stems):
-            for drive in _read(place / f"{one}{SUFFIX}").drives:
-                try:
-                    merged = merged.with_drive(drive.label, drive.files)
-                except Fault:  # too many drives
-                    break
+        for one in sorted(stems)[:_MAX_STEMS]:
+            with contextlib.suppress(Fault):  # too many drives
+                merged = merged.with_list(_read(place / f"{one}{SUFFIX}"))
     if merged != known:
         with whole_file(kept) as stream:
             stream.write(merged.to_bytes())

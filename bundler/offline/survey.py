@@ -123,9 +123,9 @@ def _in_folder(folder: Path) -> list[Path]:
 
 def _begins_as_bundle(path: Path) -> bool:
     try:
-        with path.open("rb", buffering=0) as stream:
+        with open_regular(path, follow=False) as stream:
             return stream.read(len(_HEADER)) == _HEADER
-    except OSError:
+    except (OSError, BundlerError):
         return False  # it is not called as one of ours: what it is does not matter
 
 
