@@ -224,6 +224,7 @@ def test_what_lies_beside_a_file_that_was_named_alone_is_told(desk, data):
     trust = ("--trust", desk / "packer.pub")
     for words in (("verify", first), ("missing", first)):
         assert told in bundler(*words, *trust).stderr
+        assert "note: " not in bundler(*words, *trust, "--quiet").stderr
     assert "has 2 more files of this bundle" in bundler("verify", first, second, *trust).stderr
     assert "more file" not in bundler("verify", desk / "set", *trust).stderr
     make_set(data, desk / "one", volumes=4, parity=1, whole=True)

@@ -162,7 +162,7 @@ def rehearse(
     from bundler.connected.rehearse import rehearse as run
 
     rules = load_trust_option(trust)
-    with open_bundle(bundle, trust=rules) as opened, watch(quiet=quiet) as progress:
+    with open_bundle(bundle, trust=rules, quiet=quiet) as opened, watch(quiet=quiet) as progress:
         for step in run(opened.source, name=opened.name, trust=rules, progress=progress, since=since or ()):
             if not quiet:
                 progress.note(f"{step.what}: {step.result}")

@@ -81,7 +81,10 @@ def verify(
 
     one_of("--verifier", verifier, known=VERIFIERS)
     begun, rules = time.monotonic(), load_trust_option(trust)
-    with open_bundle(bundle, trust=rules, verifier=verifier) as opened, watch(quiet=quiet) as progress:
+    with (
+        open_bundle(bundle, trust=rules, verifier=verifier, quiet=quiet) as opened,
+        watch(quiet=quiet) as progress,
+    ):
         verified = verify_bundle(
             opened.source, name=opened.name, trust=rules, progress=progress, verifier=verifier
         )

@@ -31,7 +31,7 @@ def explode_to(
     check_new(folder)
     rules = load_trust_option(trust)  # an unverified index decides no names on this machine
     with (
-        open_bundle(bundle, trust=rules, verifier=verifier) as opened,
+        open_bundle(bundle, trust=rules, verifier=verifier, quiet=quiet) as opened,
         watch(quiet=quiet) as progress,
     ):
         made = explode(

@@ -147,11 +147,13 @@ def open_bundle(
     trust: Trust | None = None,
     verifier: str = "builtin",
     judge: Judge | None = None,
+    quiet: bool = False,
 ) -> Iterator[Opened]:
     """Open the bundle that `paths` name, whatever form it has; `-` is stdin.
 
     Where files of several bundles lie there, the newest that `trust`, or else `judge`, accepts is meant.
-    What is wrong with files of a set is said, whether the rest was enough or not.
+    What is wrong with files of a set is said, whether the rest was enough or not; with `quiet` other files
+    are not spoken of.
     """
     from bundler.offline.folder import FolderReader
     from bundler.offline.opening import Opened, opened
@@ -168,7 +170,7 @@ def open_bundle(
     judge = judging(trust, verifier=verifier) if trust else judge
     named = typed_trust(trust.source) if trust and trust.store is None else []
     with opened(paths, judge=judge, trust=named) as bundle:
-        for line in bundle.notes:
+        for line in () if quiet else bundle.notes:
             say(f"note: {line}")
         try:
             yield bundle

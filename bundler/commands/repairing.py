@@ -188,7 +188,7 @@ def _take(
     judge = judging(load_trust_option(trust), verifier=verifier)
     found, name, notes = gather(paths, judge=judge)
     index = judge(found.signed, name)
-    for line in notes:
+    for line in () if quiet else notes:
         say(f"note: {line}")
     with watch(quiet=quiet) as progress:
         return found, take_inventory(index, found, progress=progress), name

@@ -65,7 +65,7 @@ def resend(
 
     place = file_target(output)
     asked = read_ticket(ticket, path=Path(ticket) if _is_file(ticket) else None)
-    with open_bundle(bundle, judge=judge_by(asked)) as one, watch(quiet=quiet) as progress:
+    with open_bundle(bundle, judge=judge_by(asked), quiet=quiet) as one, watch(quiet=quiet) as progress:
         given = begin(one.source, name=one.name)
         blocks = wanted_blocks(asked, given, name=one.name)
         path = supplement_path(place, given, asked)

@@ -99,7 +99,10 @@ def split(
     check_output(place)
     rules = _rules(trust, verifier)
     inputs = [] if _is_stdin(bundle) else list(list_files(bundle))
-    with open_bundle(bundle, trust=rules, verifier=verifier) as opened, watch(quiet=quiet) as progress:
+    with (
+        open_bundle(bundle, trust=rules, verifier=verifier, quiet=quiet) as opened,
+        watch(quiet=quiet) as progress,
+    ):
         given = begin(opened.source, name=opened.name, trust=rules, verifier=verifier)
         written, cut = cut_anew(given, place, wished=wished, inputs=inputs, progress=progress)
     if not quiet:
@@ -140,7 +143,10 @@ def join(
     place = target(output)
     check_output(place)
     rules = _rules(trust, verifier)
-    with open_bundle(bundle, trust=rules, verifier=verifier) as opened, watch(quiet=quiet) as progress:
+    with (
+        open_bundle(bundle, trust=rules, verifier=verifier, quiet=quiet) as opened,
+        watch(quiet=quiet) as progress,
+    ):
         given = begin(opened.source, name=opened.name, trust=rules, verifier=verifier)
         source = given.source
         if output == "-":
