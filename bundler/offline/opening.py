@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.core.durable import host_faults
-from bundler.errors import BundlerError, UsageFault
+from bundler.core.volumehead import VOLUME_NAME
+from bundler.errors import UsageFault
 from bundler.offline.choosing import choose
 from bundler.offline.folder import FolderReader, is_exploded
+from bundler.offline.reader import BundleReader
 from bundler.offline.setreader import SetReader
-from bundler.offline.survey import companions, list_files, look, look_at, unnamed
+from bundler.offline.survey import beside, companions, list_files, look_at, unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,10 +43,12 @@ def opened(
     the same files need, such as `--trust packer.pub`. Raises `UsageFault`, `DamagedFault`,
     `SignatureFault`, `HostFault`.
     """
-    if len(paths) == 1 and not paths[0].is_dir() and not _is_volume(paths[0]):
+    if len(paths) == 1 and not paths[0].is_dir():
         with _stream(paths[0]) as stream:
-            yield Opened(source=stream, name=str(paths[0]), notes=tuple(unnamed(paths)))
-        return
+            one = BundleReader(stream, name=str(paths[0]))
+            if one.peek() != VOLUME_NAME:
+                yield Opened(source=one, name=str(paths[0]), notes=tuple(_beside(paths[0], one)))
+                return
     if len(paths) == 1 and is_exploded(paths[0]):
         yield Opened(source=FolderReader(paths[0]), name=str(paths[0]))
         return
@@ -55,29 +59,27 @@ def opened(
             f"{name}: expected a bundle's files in this folder, found none",
             hint="check that the medium is mounted; bundles end in .uvb",
         )
-    seen = look_at(files)
     ignored = tuple(
         f"{path / one}: is no part of a bundle (macOS makes such files)"
         for path in paths
         if path.is_dir()
         for one in companions(path)
     )
-    if len(seen) == 1 and seen[0].head is None:
-        with _stream(seen[0].path) as stream:
-            yield Opened(source=stream, name=str(seen[0].path), notes=ignored)
+    if len(files) == 1 and files != list(paths):
+        with opened(files, judge=judge, trust=trust) as only:
+            yield replace(only, notes=(*ignored, *only.notes))
         return
-    found = choose(seen, judge=judge, name=name)
+    found = choose(look_at(files), judge=judge, name=name)
     with contextlib.closing(
         SetReader(found, name=name, words=shlex.join([*map(str, paths), *trust]))
     ) as reader:
         yield Opened(source=reader, name=name, notes=(*ignored, *found.notes, *unnamed(paths)))
 
 
-def _is_volume(path: Path) -> bool:
-    try:
-        return path.is_file() and look(path).head is not None
-    except (BundlerError, OSError):
-        return False  # whoever reads it as a bundle says better what is wrong with it
+def _beside(path: Path, reader: BundleReader) -> Iterator[str]:
+    """Yield a line about parity beside a bundle in one file, which was named without it."""
+    if path.is_file() and (digest := reader.peeked_digest):
+        yield from beside([path], [digest], whole=True)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from bundler.core.index import (
     Member,
     parse_index,
 )
-from bundler.errors import DamagedFault, SignatureFault
+from bundler.errors import BundlerError, DamagedFault, SignatureFault
 from bundler.offline.tarstream import COPY_AGAIN, TarStream
 from bundler.signing.trust import verify_signatures
 from bundler.signing.trustdoc import MAX_CHAIN, MAX_DOCUMENT_BYTES, MAX_VERSION, SignedDocument
@@ -158,6 +158,7 @@ class BundleReader(Reader):
         self._archive = TarStream(stream, name=name)
         self._name = name
         self._pending: tuple[str, int] | None = None  # a header that was read before its member is wanted
+        self._peeked: SignedIndex | BundlerError | None = None
 
     def read_signed_index(self) -> SignedIndex:
         """Read what stands before the payload; `SHA256SUMS` comes next, and nothing else may."""
@@ -169,8 +170,30 @@ class BundleReader(Reader):
             )
         return signed
 
+    def peek(self) -> str | None:
+        """Read the front ahead, and return what stands after it; None where it cannot be read.
+
+        `read_front` gives then what was read, or raises what was wrong: each byte is read once.
+        """
+        try:
+            self._peeked = self.read_front()
+        except BundlerError as fault:
+            self._peeked = fault
+            return None
+        return self.next_member[0]
+
+    @property
+    def peeked_digest(self) -> str | None:
+        """The digest of the index that was read ahead; None where there is none."""
+        return self._peeked.digest if isinstance(self._peeked, SignedIndex) else None
+
     def read_front(self) -> SignedIndex:
         """Read the index, its signatures and the trust documents; the header after them is pending then."""
+        peeked, self._peeked = self._peeked, None
+        if isinstance(peeked, BundlerError):
+            raise peeked
+        if peeked is not None:
+            return peeked
         path, size = self._archive.header()
         if path != INDEX_NAME:
             raise self._archive.damaged(f"expected {INDEX_NAME} as the first member, found {path!r}")

@@ -31,7 +31,7 @@ from bundler.errors import BundlerError, HostFault, UsageFault
 from bundler.offline.reader import BundleReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from bundler.offline.reader import SignedIndex
 
@@ -160,11 +160,25 @@ def unnamed(paths: Sequence[Path], *, what: str = "; name the folder to read the
     with contextlib.suppress(BundlerError, OSError):  # a folder that cannot be read has nothing to offer
         mine = [one for one in map(look, paths) if one.index]
         whole = all(one.head is None for one in mine)
-        ours = {one.index for one in mine}
+        yield from beside(paths, {str(one.index) for one in mine}, whole=whole, what=what)
+
+
+def beside(
+    paths: Sequence[Path],
+    indexes: Collection[str],
+    *,
+    whole: bool,
+    what: str = "; name the folder to read them, too",
+) -> Iterator[str]:
+    """Yield a line for each folder of `paths` with more files of the bundles with these indexes.
+
+    Where the files named are `whole` bundles only parity counts.
+    """
+    with contextlib.suppress(BundlerError, OSError):
         named = {path.resolve() for path in paths}
         for folder in dict.fromkeys(path.parent for path in paths):
             others = [one for one in list_files([folder]) if one.resolve() not in named][:MAX_BESIDE]
-            found = [one for one in look_at(others) if one.index in ours]
+            found = [one for one in look_at(others) if one.index in indexes]
             if count := sum(not whole or bool(one.head and one.head.cut.whole) for one in found):
                 yield f"{folder}: has {counted(count, 'more file')} of this bundle{what}"
 
