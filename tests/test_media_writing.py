@@ -179,6 +179,17 @@ def test_parity_that_stays_at_home_is_told(tmp_path, usb):
     assert f"warning: {tmp_path / 'set'}: has 1 more file of this bundle, not written" in done.stderr
 
 
+def test_volumes_that_no_drive_will_have_are_told(tmp_path, usb):
+    first, second, third = make_set(small_blocks(), tmp_path / "set", volumes=3)
+    second.unlink()
+    done = bundler("write-media", tmp_path / "set", "--to", usb)
+    assert f"warning: {tmp_path / 'set'}: 1 of 3 volumes is missing, and not written: 2\n" in done.stderr
+    done = bundler("write-media", first, "--to", usb)
+    assert f"{tmp_path / 'set'}: has 1 more file of this bundle, not written" in done.stderr
+    assert "1 of 3" not in done.stderr
+    assert (usb / third.name).exists()
+
+
 def test_quiet_is_quiet(bundle, usb):
     done = bundler("write-media", bundle.parent, "--to", usb, "--quiet")
     assert done.code == 0

@@ -14,12 +14,15 @@ import typer
 from bundler.commands.options import Quiet  # noqa: TC001  # the same
 from bundler.commands.output import emit, say
 from bundler.commands.watch import watch
-from bundler.core.text import counted, duration, size
+from bundler.core.text import counted, duration, numbers, size
 from bundler.errors import UsageFault
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bundler.media.filling import Source
     from bundler.media.writing import Written
+    from bundler.offline.survey import Seen
 
 _SHOWN = 3  # names in a line; further ones are counted
 
@@ -96,12 +99,30 @@ def _files(bundles: list[Path]) -> list[Path]:
             f"{', '.join(map(str, bundles))}: expected a .uvb file in there, found none",
             hint=make_one_file(bundles) or "name the bundle itself, or the folder of its volumes",
         )
-    for line in unnamed(bundles, what=", not written"):
+    beside = list(unnamed(bundles, what=", not written"))
+    seen = [look(path) for path in files]
+    for line in beside or _absent(seen):
         say(f"warning: {line}")
-    for path in files:
-        if fault := look(path).fault:
-            say(f"warning: {path}: is written all the same, but is no part of a bundle: {fault}")
+    for one in seen:
+        if one.fault:
+            say(f"warning: {one.path}: is written all the same, but is no part of a bundle: {one.fault}")
     return files
+
+
+def _absent(seen: list[Seen]) -> Iterator[str]:
+    """Yield a line for the volumes of each bundle that no file is, so that they are on no drive."""
+    from bundler.offline.parts import parts_of
+
+    for index in dict.fromkeys(one.index for one in seen if one.head):
+        mine = [one for one in seen if one.index == index]
+        for part in parts_of(mine):
+            if absent := part["missing"]:
+                total = counted(len(absent) + len(part["here"]), "volume")
+                verb = "is" if len(absent) == 1 else "are"
+                which = f"{len(absent)} of {total} {verb} missing, and not written: {numbers(absent)}"
+                if part["whole"]:
+                    which = "the bundle in one file is missing, and not written"
+                yield f"{mine[0].path.parent}: {which}"
 
 
 def _tell(written: Written, to: Path, elapsed: float) -> None:

@@ -61,7 +61,7 @@ def choose(seen: Sequence[Seen], *, judge: Judge | None, name: str) -> Found:
         raise DamagedFault(f"{first.path}: {first.fault}", hint=COPY_AGAIN)
     if len(groups) == 1:
         (digest,) = groups
-        signed, front, _ = _front(groups[digest], judge=judge)
+        signed, front, _ = _front(groups[digest], judge=judge, name=name)
         return _found(groups[digest], signed, front, doubtful)
     if judge is None:
         raise UsageFault(
@@ -155,10 +155,13 @@ def _told(files: list[Seen]) -> list[str]:
     return notes
 
 
-def _front(files: list[Seen], *, judge: Judge | None) -> tuple[SignedIndex, str, Index | None]:
+def _front(
+    files: list[Seen], *, judge: Judge | None, name: str | None = None
+) -> tuple[SignedIndex, str, Index | None]:
     """Return the first front that holds: what it is, its digest, and its index where it was judged.
 
     What most files have comes first: where nobody judges, a signature may be damaged in the others.
+    Where all have the same, messages call it `name`; else they name a file.
     """
     counts = Counter(one.front for one in files if one.intact)
     fronts = {one.front: one for one in files if one.intact and one.front}
@@ -170,13 +173,13 @@ def _front(files: list[Seen], *, judge: Judge | None) -> tuple[SignedIndex, str,
         )
     refusal: SignatureFault | None = None
     for digest, one in sorted(fronts.items(), key=lambda pair: -counts[pair[0]]):
-        name = str(one.path)
+        called = name if name and len(fronts) == 1 else str(one.path)
         with open_regular(one.path) as stream:
-            signed, _ = read_front(stream, name=name)
+            signed, _ = read_front(stream, name=str(one.path))
         if judge is None:
             return signed, digest, None
         try:
-            return signed, digest, judge(signed, name)
+            return signed, digest, judge(signed, called)
         except SignatureFault as fault:
             refusal = refusal or fault
     raise refusal or DamagedFault(f"{files[0].path}: no front can be read", hint=COPY_AGAIN)
