@@ -18,6 +18,7 @@ from bundler.core import ustar
 from bundler.core.cut import parity_name
 from bundler.core.durable import host_faults, sync_folder, write_all
 from bundler.offline.handover import Handover
+from bundler.offline.leftovers import swept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,18 +100,19 @@ def whole_files(folder: Path) -> Iterator[FileSet]:
     """Give a set of new files, all of which the block finishes; they appear when it ends well.
 
     They take the places of files of the same names, the last one created last. Raises `HostFault`; then, as
-    on Ctrl-C, nothing of them is left.
+    on Ctrl-C, nothing of them is left. What a run that was killed has left in the folder is removed first.
     """
     files = FileSet(folder)
     named: list[Path] = []
     try:
-        yield files
-        for one in files.files:
-            with host_faults(one.path):
-                one.temporary.replace(one.path)
-            named.append(one.path)
-        with host_faults(folder):
-            sync_folder(folder)
+        with swept(folder):
+            yield files
+            for one in files.files:
+                with host_faults(one.path):
+                    one.temporary.replace(one.path)
+                named.append(one.path)
+            with host_faults(folder):
+                sync_folder(folder)
     except BaseException:
         for one in files.files:
             one.discard()
