@@ -105,11 +105,19 @@ def test_a_file_that_is_there_twice_or_is_called_as_another_one_is_told(tmp_path
     put(tmp_path, {names[0]: files_of(CUT)[names[1]], "x.uvb": files_of(CUT)[names[1]]})
     found = chosen(tmp_path)
     assert found.notes == (
-        f"{tmp_path / names[0]}: is volume 2 of 5, whatever its name says",
-        f"{tmp_path / 'x.uvb'}: is volume 2 of 5, as {tmp_path / names[0]} is",
+        f"{tmp_path / names[0]}: renamed: it is volume 2 of 5",
+        f"{tmp_path / 'x.uvb'}: duplicate: {tmp_path / names[0]} is volume 2 of 5, too",
     )
 
 
 def test_one_file_and_its_volumes_are_one_bundle(tmp_path):
     put(tmp_path, files_of(CUT) | {"whole.uvb": small_blocks(archives=3, blocks=4)})
     assert len(chosen(tmp_path).files) == 6
+
+
+def test_a_whole_copy_in_a_second_folder_is_told_in_one_line(tmp_path):
+    for name in ("a", "b"):
+        make_set(small_blocks(), tmp_path / name, volumes=5)
+    (note,) = chosen(tmp_path / "a", tmp_path / "b").notes
+    first = tmp_path / "b" / "q4.0001-of-0005.uvb"
+    assert note == f"{first} and 4 more: duplicate: other files are the same volumes"

@@ -206,11 +206,11 @@ def test_an_empty_store_tells_how_to_fill_it(machine):
     assert caught.value.message == f"{own}: no such trust store, expected the keys that this machine trusts"
     assert "trust import KEY.pub --expect FINGERPRINT" in caught.value.hint
     assert "trust.json" in caught.value.hint
-    assert caught.value.hint.endswith("`verify` and `unpack` take --trust KEY.pub too")
+    assert caught.value.hint.endswith("; or say --trust KEY.pub")
     put(system.with_name("trust.json"), DOCUMENT.raw)
     with pytest.raises(SignatureFault) as caught:
         load_trust(own)
-    assert caught.value.hint.endswith(f"`verify` and `unpack` take --trust {system.parent} too")
+    assert caught.value.hint.endswith(f"; or say --trust {system.parent}")
 
 
 def test_a_named_folder_that_is_no_store_is_told_as_that(tmp_path, machine):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_CUTS = 16  # of one bundle, those of most bytes: each takes time for each block, and nobody needs three
 _TOLD = 40  # lines about files that are not what they seem
+_DUPLICATES = 3  # that are told one by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,14 +146,17 @@ def _found(
 def _told(files: list[Seen]) -> list[str]:
     """Return lines about files that are there twice, or under another's name."""
     notes: list[str] = []
+    twice: list[tuple[Seen, Seen]] = []
     first: dict[object, Seen] = {}
     for one in files:
         if one.misnamed:
-            notes.append(f"{one.path}: is {one.title}, whatever its name says")
+            notes.append(f"{one.path}: renamed: it is {one.title}")
         known = first.setdefault((one.head.kind, one.head.number, one.head.cut) if one.head else None, one)
         if known is not one:
-            notes.append(f"{one.path}: is {one.title}, as {known.path} is")
-    return notes
+            twice.append((one, known))
+    if len(twice) > _DUPLICATES:  # a whole copy in a second folder
+        return [*notes, f"{_called([one for one, _ in twice])}: duplicate: other files are the same volumes"]
+    return [*notes, *(f"{one.path}: duplicate: {known.path} is {one.title}, too" for one, known in twice)]
 
 
 def _front(

@@ -175,7 +175,7 @@ def _load_store(path: Path) -> Trust:
             f"{keys}: no such trust store, expected the keys that this machine trusts",
             hint="run `uv-bundler trust import KEY.pub --expect FINGERPRINT` once, with the fingerprint that "
             "the packer told you by another road (a trust document, trust.json, is imported in the same "
-            f"way); `verify` and `unpack` take --trust {_SYSTEM_STORE.parent if other else 'KEY.pub'} too",
+            f"way); or say --trust {_SYSTEM_STORE.parent if other else 'KEY.pub'}",
         )
     check_guarded(keys)
     rules = rules_of(read_trust_file(keys), path=keys)
