@@ -179,6 +179,14 @@ def test_parity_that_stays_at_home_is_told(tmp_path, usb):
     assert f"warning: {tmp_path / 'set'}: has 1 more file of this bundle, not written" in done.stderr
 
 
+def test_of_two_bundles_on_one_drive_the_digests_are_compared(tmp_path, usb):
+    for serial in (7, 8):
+        make_set(small_blocks(serial=serial), tmp_path / str(serial), volumes=2, stem=f"plant-7-{serial}")
+    done = bundler("write-media", tmp_path / "7", tmp_path / "8", "--to", usb)
+    assert done.stderr.endswith(f"plug it in again: cd {usb} && sha256sum -c SHA256SUMS\n")
+    assert (usb / "SHA256SUMS").read_text().count("\n") == 4
+
+
 def test_volumes_that_no_drive_will_have_are_told(tmp_path, usb):
     first, second, third = make_set(small_blocks(), tmp_path / "set", volumes=3)
     second.unlink()

@@ -157,17 +157,14 @@ def _names(sources: tuple[Source, ...]) -> str:
 
 
 def _proof(written: Written, to: Path) -> str:
-    """Return the command that closes the loop; a part of a set has nothing to verify but digests."""
+    """Return the command that closes the loop; where it is not one whole bundle, digests are all there is."""
     load = written.load
     stems = {one.stem for one in load.held}
-    if load.left or any(len(packing.drives) > 1 for packing in load.lists.values()):
+    if load.left or len(stems) > 1 or any(len(packing.drives) > 1 for packing in load.lists.values()):
         return f"cd {shlex.quote(str(to))} && sha256sum -c SHA256SUMS"
-    lone = load.held[0] if len(load.held) == 1 else None
-    what = [str(to / lone.name)] if lone else [str(to)]
-    if len(stems) > 1:
-        what = [str(to / next(one.name for one in load.held if one.stem == stem)) for stem in sorted(stems)]
+    what = to / load.held[0].name if len(load.held) == 1 else to
     trust = "" if _trusts() else " --trust KEY.pub"
-    return "; ".join(f"uv-bundler verify {shlex.quote(one)}{trust}" for one in what)
+    return f"uv-bundler verify {shlex.quote(str(what))}{trust}"
 
 
 def _trusts() -> bool:
