@@ -77,6 +77,17 @@ def test_one_lie_in_the_place_of_parity_is_survived_where_there_is_one_cell_more
     verify(put(tmp_path, files))
 
 
+def test_no_more_of_a_row_is_recovered_than_packers_let_it_have(tmp_path, monkeypatch):
+    files = files_of(CUT)
+    del files["q4.0001-of-0005.uvb"], files["q4.0004-of-0005.uvb"]
+    put(tmp_path, files)
+    monkeypatch.setattr("bundler.offline.recovery.ROW_BYTES", 2 * BLOCK)
+    verify(tmp_path)
+    monkeypatch.setattr("bundler.offline.recovery.ROW_BYTES", 2 * BLOCK - 1)
+    with pytest.raises(DamagedFault, match="too little of its row is left"):
+        verify(tmp_path)
+
+
 def with_a_false_signature(data):
     at = data.index(b"BEGIN SSH SIGNATURE") + 60
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
@@ -253,7 +264,7 @@ def hostile_files():
 
 
 @pytest.mark.parametrize("what", hostile_files())
-@pytest.mark.parametrize("name", ["a.uvb", "q4.0001-of-0005 (1).uvb", "q4.p0001-of-0002.uvb.uvb", "z.uvb"])
+@pytest.mark.parametrize("name", ["a.uvb", "q4.p0001-of-0002.uvb.uvb"])
 def test_a_hostile_file_beside_a_good_set_changes_nothing_and_is_told(tmp_path, what, name):
     files = files_of(CUT)
     for lost in ((), ("q4.0003-of-0005.uvb", "q4.0005-of-0005.uvb")):

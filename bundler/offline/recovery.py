@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.offline.choices import ParityCell, choices
+from bundler.offline.choosecut import ROW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,10 @@ class Rows:
         return None
 
     def _recover(self, layout: Layout, block: int) -> bool:
-        """Recover the block's row and keep what was lost of it; False where that is too much."""
+        """Recover the block's row and keep what was lost of it; False where that is too much.
+
+        Too much is also what takes more memory than packers let a row take: anybody can cut a bundle anew.
+        """
         place = layout.place(block)
         row = Row(
             layout=layout,
@@ -73,7 +77,7 @@ class Rows:
         )
         for copies in (1, _COPIES):
             cells = self._cells(row, copies=copies)
-            while len({one.column for one in cells}) >= len(lost):
+            while len({one.column for one in cells}) >= len(lost) and len(lost) * row.size <= ROW_BYTES:
                 more = self._try(row, lost, cells)
                 if more is None:
                     return True
