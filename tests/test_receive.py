@@ -778,7 +778,8 @@ def test_the_exit_code_tells_monitoring_what_is_the_matter(desk, made):
     shutil.copy(made["eve"][0], inbox / "eve.uvb")
     done = receive(desk)
     assert (done.code, done.stdout) == (3, "")
-    assert "1 file of a bundle that is not trusted, left alone: " in done.stderr
+    assert "1 file of a bundle that is not trusted, left alone: no signature that counts, " in done.stderr
+    assert f"{inbox / 'eve.uvb'}: left alone: no signature that counts, " in done.stderr
     shutil.copy(made["plain"][0], inbox)
     done = receive(desk)
     assert (done.code, done.stdout) == (4, "")

@@ -48,7 +48,7 @@ def main(
 ) -> None:
     """Carry uv and Python to machines that never see a network.
 
-    With a network: init, keygen, lock, pack, send.
+    With a network: init, keygen, lock, pack, rehearse, write-media, send, resend.
     On the way: inspect, verify, sign, split, join, missing, repair.
     Without a network: trust, collect, receive, unpack, env, status, doctor, rollback, log.
 

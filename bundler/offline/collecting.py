@@ -156,7 +156,7 @@ def _choose(
     elif mine:
         digest = choose(mine, judge=judge, name=str(folder)).signed.digest
     elif theirs:
-        found = choose(theirs, judge=judge, name="the drives")
+        found = choose(theirs, judge=judge, name=str(theirs[0].path.parent))
         digest, notes = found.signed.digest, found.notes
     elif refused:
         raise next(iter(refused.values()))

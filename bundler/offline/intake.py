@@ -83,12 +83,12 @@ class Intake:
         except _GrowingError as growing:
             kind, reason = GROWING, str(growing)
         except SignatureFault as fault:
-            kind, reason = FOREIGN, fault.message
+            kind, reason = FOREIGN, fault.message.removeprefix(f"{arrival.path}: ")
             self._tell_once(f"{arrival.path}: left alone: {reason}", key=index or "")
         except HostFault:
             raise
         except BundlerError as fault:
-            reason = fault.message
+            reason = fault.message.removeprefix(f"{arrival.path}: ")
             self._tell_once(f"{arrival.path}: left alone: {reason}", key=str(arrival.identity))
         return self._leave(arrival, kind, reason, index=index)
 

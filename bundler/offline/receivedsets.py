@@ -162,4 +162,4 @@ class ReceivedSets:
 
     def _set_aside(self, path: Path, fault: BundlerError, digest: str | None) -> None:
         self.strange[path] = (fault.message, digest if isinstance(fault, SignatureFault) else None)
-        self._tell(f"{path}: left alone: {fault.message}")
+        self._tell(f"{path}: left alone: {fault.message.removeprefix(f'{path}: ')}")
