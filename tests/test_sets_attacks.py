@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 from bundles import HOST, PACKER, Packer, archive, make_bundle, small_content
+from cli import check_refusal, process
 from losing import bundle, files_of, judge, look_at, put, verify
 from receivers import Far
 from volumes import BLOCK, make_set, small_blocks, source_of
@@ -282,3 +283,23 @@ def test_a_hostile_file_beside_a_good_set_changes_nothing_and_is_told(tmp_path, 
         made = collect([folder], tmp_path / f"into{len(lost)}", trust=PACKER.trust, progress=Silent())
         assert made.stock.layout.cut == CUT
         assert made.stock.shortage() == 0
+
+
+@pytest.mark.parametrize(
+    "expected", [("--expect-serial", "7"), ("--expect-index", source_of(bundle()).digest.upper())]
+)
+def test_a_stray_volume_of_another_signed_bundle_does_not_push_out_the_one_that_is_expected(
+    tmp_path, expected
+):
+    folder, trust = put(tmp_path / "set", files_of(CUT)), tmp_path / "trust"
+    trust.write_text(PACKER.line + "\n")
+    for stray, changes in (("newer", {"serial": 8}), ("other", {"name": "plant-8"})):
+        make_set(small_blocks(archives=1, blocks=2, **changes), tmp_path / stray, volumes=2)
+        (tmp_path / stray / "q4.0001-of-0002.uvb").rename(folder / f"{stray}.uvb")
+    words = ("unpack", folder, "--trust", trust, "--prefix", tmp_path / "p", "--shell", "sh")
+    check_refusal(process(*words), 2, "expected files of one bundle, found those of plant-7, plant-8")
+    (folder / "other.uvb").unlink()
+    check_refusal(process(*words), 4, "is missing")
+    done = process(*words, *expected)
+    assert done.code == 0, done.stderr
+    assert "newer.uvb: is of another bundle than the one that was asked for" in done.stderr

@@ -134,7 +134,9 @@ def unpack(
     if dry_run:
         from bundler.offline.payload import slow_note
 
-        with open_bundle(bundle, trust=request.trust, verifier=verifier, quiet=quiet) as opened:
+        with open_bundle(
+            bundle, trust=request.trust, verifier=verifier, quiet=quiet, wanted=request.wish.is_for
+        ) as opened:
             decision = deciding.dry_run(opened.source, request, name=opened.name)
         _warn(decision)
         emit(_planned(decision))
@@ -146,7 +148,9 @@ def unpack(
         return
     check_exportable(check_prefix(request.prefix), shell=form)
     with (
-        open_bundle(bundle, trust=request.trust, verifier=verifier, quiet=quiet) as opened,
+        open_bundle(
+            bundle, trust=request.trust, verifier=verifier, quiet=quiet, wanted=request.wish.is_for
+        ) as opened,
         watch(quiet=quiet) as progress,
     ):
         generation, decision = core.unpack(opened.source, request, name=opened.name, progress=progress)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bundler.core.index import Index
-    from bundler.offline.choosing import Judge
+    from bundler.offline.choosing import Judge, Wanted
     from bundler.offline.opening import Opened
     from bundler.offline.reader import SignedIndex
     from bundler.signing.signer import SigningKey
@@ -147,13 +147,14 @@ def open_bundle(
     trust: Trust | None = None,
     verifier: str = "builtin",
     judge: Judge | None = None,
+    wanted: Wanted | None = None,
     quiet: bool = False,
 ) -> Iterator[Opened]:
     """Open the bundle that `paths` name, whatever form it has; `-` is stdin.
 
-    Where files of several bundles lie there, the newest that `trust`, or else `judge`, accepts is meant.
-    What is wrong with files of a set is said, whether the rest was enough or not; with `quiet` other files
-    are not spoken of.
+    Where files of several bundles lie there, the newest that `trust`, or else `judge`, accepts is meant,
+    or that which is `wanted`. What is wrong with files of a set is said, whether the rest was enough or not;
+    with `quiet` other files are not spoken of.
     """
     from bundler.offline.folder import FolderReader
     from bundler.offline.opening import Opened, opened
@@ -169,7 +170,7 @@ def open_bundle(
         return
     judge = judging(trust, verifier=verifier) if trust else judge
     named = typed_trust(trust.source) if trust and trust.store is None else []
-    with opened(paths, judge=judge, trust=named) as bundle:
+    with opened(paths, judge=judge, trust=named, wanted=wanted) as bundle:
         for line in () if quiet else bundle.notes:
             say(f"note: {line}")
         try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Judge = Callable[
         [SignedIndex, str], Index
     ]  # bytes and a name in; raises where nobody trusted signed them
+    Wanted = Callable[[Index, str], bool]  # given an index and its sha256: was this one asked for
 
 
 MAX_CUTS = 16  # of one bundle, those of most bytes: each takes time for each block, and nobody needs three
@@ -43,9 +44,10 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-def choose(seen: Sequence[Seen], *, judge: Judge | None, name: str) -> Found:
+def choose(seen: Sequence[Seen], *, judge: Judge | None, name: str, wanted: Wanted | None = None) -> Found:
     """Return the bundle that the files are, or the newest of those whose signature `judge` accepts.
 
+    Where there are several, and one of them is `wanted`, those that are not do not count: they are noted.
     Without a judge only one bundle may be there. Raises `DamagedFault` where no front can be read,
     `UsageFault` where it is not clear what is meant, and what `judge` raises where it accepts none.
     """
@@ -70,7 +72,7 @@ def choose(seen: Sequence[Seen], *, judge: Judge | None, name: str) -> Found:
             hint="name the files of one of them: "
             + "; ".join(f"{one[0].path.name} ({counted(len(one), 'file')})" for one in groups.values()),
         )
-    return _newest(groups, doubtful, judge=judge, name=name)
+    return _newest(groups, doubtful, judge=judge, name=name, wanted=wanted or (lambda *_: True))
 
 
 def _unknown(seen: Seen) -> Seen:
@@ -78,9 +80,12 @@ def _unknown(seen: Seen) -> Seen:
     return replace(seen, index=None, head=None, fault="no file has the index that it says it belongs to")
 
 
-def _newest(groups: dict[str, list[Seen]], doubtful: list[Seen], *, judge: Judge, name: str) -> Found:
+def _newest(
+    groups: dict[str, list[Seen]], doubtful: list[Seen], *, judge: Judge, name: str, wanted: Wanted
+) -> Found:
     newest: tuple[Index, list[Seen], SignedIndex, str] | None = None  # indexes are large: one is held
     accepted: list[tuple[str, int, list[Seen]]] = []
+    highest, others = (False, -1), []
     notes: list[str] = []
     refusals: list[BundlerError] = []
     for files in groups.values():
@@ -94,10 +99,17 @@ def _newest(groups: dict[str, list[Seen]], doubtful: list[Seen], *, judge: Judge
             if index is None:
                 continue
             accepted.append((index.name, index.serial, files))
-            if newest is None or index.serial > newest[0].serial:
-                newest = index, files, signed, front
+            rank = wanted(index, signed.digest), index.serial
+            others += [] if rank[0] else [files]
+            if rank > highest:
+                highest, newest = rank, (index, files, signed, front)
     if newest is None:
         raise refusals[0]
+    if highest[0] and others:  # nobody but the packer can add these, but anybody can put them here
+        accepted = [one for one in accepted if not any(one[2] is files for files in others)]
+        notes += [
+            f"{_called(files)}: is of another bundle than the one that was asked for" for files in others
+        ]
     names = sorted({each for each, *_ in accepted})
     if len(names) > 1:
         raise UsageFault(

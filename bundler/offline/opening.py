@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from bundler.offline.choosing import Judge
+    from bundler.offline.choosing import Judge, Wanted
     from bundler.offline.reader import Reader
 
 
@@ -35,7 +35,11 @@ class Opened:
 
 @contextlib.contextmanager
 def opened(
-    paths: Sequence[Path], *, judge: Judge | None = None, trust: Sequence[str] = ()
+    paths: Sequence[Path],
+    *,
+    judge: Judge | None = None,
+    trust: Sequence[str] = (),
+    wanted: Wanted | None = None,
 ) -> Iterator[Opened]:
     """Open the bundle that `paths` name. One that lies in one file is a stream, others are readers of sets.
 
@@ -66,10 +70,10 @@ def opened(
         for one in companions(path)
     )
     if len(files) == 1 and files != list(paths):
-        with opened(files, judge=judge, trust=trust) as only:
+        with opened(files, judge=judge, trust=trust, wanted=wanted) as only:
             yield replace(only, notes=(*ignored, *only.notes))
         return
-    found = choose(look_at(files), judge=judge, name=name)
+    found = choose(look_at(files), judge=judge, name=name, wanted=wanted)
     with contextlib.closing(
         SetReader(found, name=name, words=shlex.join([*map(str, paths), *trust]))
     ) as reader:

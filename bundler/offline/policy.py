@@ -36,6 +36,14 @@ class Wish:
     reason: str | None = None
     rehearsal: bool = False
 
+    def is_for(self, index: Index, digest: str) -> bool:
+        """Tell whether nothing that is said here speaks against the bundle with this index and sha256."""
+        return (
+            self.accept_name in (None, index.name)
+            and self.expect_serial in (None, index.serial)
+            and (self.expect_index is None or self.expect_index.lower() == digest)
+        )
+
     def __post_init__(self) -> None:
         """Refuse an override without a reason."""
         for given, option in (
