@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 from bundles import HOST, PACKER, Packer, archive, make_bundle, small_content
+from cli import bundler as run
 from cli import check_refusal, process
 from losing import bundle, files_of, judge, look_at, put, verify
 from receivers import Far
@@ -303,3 +304,21 @@ def test_a_stray_volume_of_another_signed_bundle_does_not_push_out_the_one_that_
     done = process(*words, *expected)
     assert done.code == 0, done.stderr
     assert "newer.uvb: is of another bundle than the one that was asked for" in done.stderr
+
+
+@pytest.mark.parametrize("cut", [Cut(volumes=5, parity=2), Cut(volumes=6, parity=2, whole=True)], ids=str)
+def test_parity_of_a_row_is_made_again_a_part_at_a_time_where_all_of_it_is_too_much(
+    tmp_path, monkeypatch, cut
+):
+    monkeypatch.setattr("bundler.offline.repairing.ROW_BYTES", BLOCK)
+    files = files_of(cut)
+    lost = [name for name in files if ".p0" in name or "parity" in name]
+    folder = put(tmp_path / "set", {name: data for name, data in files.items() if name not in lost})
+    if cut.whole:  # the cut is known by a parity file alone
+        put(folder, {lost[0]: files[lost[0]][:-3000] + bytes(3000)})
+    (tmp_path / "trust").write_text(PACKER.line + "\n")
+    done = run("repair", folder, "--to", tmp_path / "good", "--trust", tmp_path / "trust")
+    assert done.code == 0, done.stderr
+    assert {one.name: one.read_bytes() for one in (tmp_path / "good").iterdir()} == {
+        name: files[name] for name in lost
+    }

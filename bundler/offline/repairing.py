@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bundler.core import ustar
 from bundler.core.volumehead import DATA, PARITY, Head
 from bundler.errors import DamagedFault, UsageFault
+from bundler.offline.choosecut import ROW_BYTES
 from bundler.offline.fileset import FileSet, NewFile, whole_files
 from bundler.offline.recovery import Rows
 from bundler.offline.shelf import Shelf
@@ -124,19 +125,23 @@ class _Work:
     def _row(self, group: int, row: int, data: dict[int, NewFile], parity: dict[int, NewFile]) -> None:
         from bundler.core.erasure import Encoder
 
-        columns = sorted(parity)
-        encoder = Encoder(parity=columns, size=self.layout.row_size(group, row)) if parity else None
-        for column, number in self.layout.row_blocks(group, row).items():
-            if encoder or column in data:
-                block = self._block(number)
-                if encoder:
-                    encoder.add(column, block)
-                if column in data:
-                    data[column].add(self.layout.blocks.name(number), block)
-                    self.progress.advance(len(block))
-        for column, cell in zip(columns, encoder.finish() if encoder else (), strict=True):
-            parity[column].add_cell(group, row, column, cell)
-            self.progress.advance(len(cell))
+        columns, size = sorted(parity), self.layout.row_size(group, row)
+        most = max(1, ROW_BYTES // max(size, 1))  # packers never make more at once, but anybody can cut anew
+        for first in range(0, max(1, len(columns)), most):
+            some = columns[first : first + most]
+            encoder = Encoder(parity=some, size=size) if some else None
+            for column, number in self.layout.row_blocks(group, row).items():
+                wanted = column in data and not first
+                if encoder or wanted:
+                    block = self._block(number)
+                    if encoder:
+                        encoder.add(column, block)
+                    if wanted:
+                        data[column].add(self.layout.blocks.name(number), block)
+                        self.progress.advance(len(block))
+            for column, cell in zip(some, encoder.finish() if encoder else (), strict=True):
+                parity[column].add_cell(group, row, column, cell)
+                self.progress.advance(len(cell))
 
     def _watched(self, blocks: range) -> Iterator[bytes]:
         for number in blocks:
