@@ -133,6 +133,15 @@ def test_good_volumes_take_the_place_of_those_with_false_signatures(far):
     far.verify()
 
 
+def test_other_signatures_are_checked_once_however_many_files_have_them(far):
+    one, *others = files_of(Cut(volumes=5)).values()
+    arrive(far, a=one)
+    arrive(far, **{f"b{number}": with_a_false_signature(data) for number, data in enumerate(others)})
+    assert len(far.judged) == 2
+    far.start()
+    assert len(far.judged) == 4
+
+
 def test_a_spool_without_a_signature_that_holds_is_never_announced(far):
     one, two, three = files_of(Cut(volumes=3)).values()
     arrive(far, a=one)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Judge = Callable[[SignedIndex, str], VerifiedIndex]  # raises SignatureFault where nobody trusted signed
 
+_FRONTS = 64  # that are remembered: each takes a signature and a large index to check
+
 
 class ReceivedSets:
     """The bundles of a spool whose lock is held; `tell` is given lines for people.
@@ -35,6 +37,7 @@ class ReceivedSets:
         self.changed: set[str] = set()
         self.strange: dict[Path, tuple[str, str | None]] = {}
         self._judge, self._tell = judge, tell
+        self._fronts: dict[str, bool] = {}  # whether they hold; thousands of files may share one
 
     def load(self) -> None:
         """Look at what runs before this one have left in the spool."""
@@ -138,6 +141,14 @@ class ReceivedSets:
 
     def _holds(self, seen: Seen) -> bool:
         """Tell whether the signatures in the file's front hold. Raises `HostFault`."""
+        front = seen.front or ""
+        if front not in self._fronts:
+            if len(self._fronts) >= _FRONTS:
+                self._fronts.clear()
+            self._fronts[front] = self._checked(seen)
+        return self._fronts[front]
+
+    def _checked(self, seen: Seen) -> bool:
         try:
             with open_regular(seen.path, follow=False) as stream:
                 signed, _ = read_front(stream, name=str(seen.path))
