@@ -367,3 +367,12 @@ def test_whatever_ends_it_a_final_name_has_a_whole_file(set_of, drop, number, co
     (drop / "q4.0004-of-0006.uvb").unlink()
     for one in drop.iterdir():
         assert one.read_bytes() == (set_of / one.name).read_bytes()
+
+
+def test_the_folder_that_is_read_is_not_the_drop_folder(set_of):
+    before = sorted(os.listdir(set_of))
+    done = bundler("send", set_of, "--out", set_of, "--give-up", "0.1")
+    check_refusal(
+        done, 2, f"{set_of}: is read, expected another place", "the drop folder of the diode with --out"
+    )
+    assert sorted(os.listdir(set_of)) == before

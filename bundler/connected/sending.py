@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bundler.connected.parcels import rounds
 from bundler.core.durable import host_faults, try_lock
 from bundler.core.text import counted, duration, size
-from bundler.errors import DamagedFault, HostFault, LockedFault
+from bundler.errors import DamagedFault, HostFault, LockedFault, UsageFault
 from bundler.media.copying import put_file
 
 if TYPE_CHECKING:
@@ -58,9 +58,15 @@ class Sent:
 def send(consignments: Sequence[Consignment], how: Sending, *, progress: Progress) -> Sent:
     """Copy the files into the drop folder, round after round; each appears there whole, under its name.
 
-    Raises `HostFault` where the folder cannot be written or nobody empties it, `LockedFault`, and
-    `DamagedFault` where a file changed between two rounds.
+    Raises `HostFault` where the folder cannot be written or nobody empties it, `LockedFault`, `UsageFault`
+    where it is the one that is read, and `DamagedFault` where a file changed between two rounds.
     """
+    drop = how.drop.resolve()
+    if any(parcel.path.resolve().parent == drop for one in consignments for parcel in one.parcels):
+        raise UsageFault(
+            f"{how.drop}: is read, expected another place for what is written",
+            hint="name the drop folder of the diode with --out",
+        )
     total = sum(parcel.size for one in consignments for parcel in one.parcels)
     digests: dict[Path, Digest] = {}
     files = sent = 0
