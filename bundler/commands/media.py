@@ -91,7 +91,8 @@ def write_to_medium(
 
 def _files(bundles: list[Path]) -> list[Path]:
     from bundler.offline.folder import make_one_file
-    from bundler.offline.survey import list_files, look, unnamed
+    from bundler.offline.survey import list_files, look
+    from bundler.offline.unnamed import unnamed
 
     files = list(list_files(bundles))
     if not files:

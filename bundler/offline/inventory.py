@@ -20,7 +20,8 @@ from bundler.offline.choosing import choose
 from bundler.offline.ends import check_ends
 from bundler.offline.folder import is_exploded
 from bundler.offline.shelf import Shelf
-from bundler.offline.survey import companions, list_files, look_at, open_regular, unnamed
+from bundler.offline.survey import companions, list_files, look_at, open_regular
+from bundler.offline.unnamed import unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,6 @@ What a file claims here is proved later, block by block.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import stat
@@ -18,7 +17,6 @@ from bundler.core import ustar
 from bundler.core.durable import host_faults
 from bundler.core.fault import Fault
 from bundler.core.index import INDEX_NAME, SUMS_NAME
-from bundler.core.text import counted
 from bundler.core.volumehead import (
     MAX_VOLUME_BYTES,
     RESEND,
@@ -31,12 +29,11 @@ from bundler.errors import BundlerError, HostFault, UsageFault
 from bundler.offline.reader import BundleReader
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from bundler.offline.reader import SignedIndex
 
 MAX_FILES = 20_000  # in one folder: more is no medium that a bundle was written to
-MAX_BESIDE = 200  # files that are looked at because they lie beside those that were named
 _HEADER = ustar.header(INDEX_NAME, 0)[:100]  # the field of the name, by which a file is looked at closer
 
 
@@ -148,39 +145,6 @@ def look_at(paths: Iterable[Path]) -> list[Seen]:
             hint="is the medium still plugged in? look at `dmesg`, and try another port or another reader",
         )
     return seen
-
-
-def unnamed(paths: Sequence[Path], *, what: str = "; name the folder to read them, too") -> Iterator[str]:
-    """Yield a line for each folder with more files of the bundles whose files a person named one by one.
-
-    `what` is said of these files at its end. Beside a bundle in one file only its own parity counts.
-    """
-    if not all(path.is_file() for path in paths):
-        return
-    with contextlib.suppress(BundlerError, OSError):  # a folder that cannot be read has nothing to offer
-        mine = [one for one in map(look, paths) if one.index]
-        whole = all(one.head is None for one in mine)
-        yield from beside(paths, {str(one.index) for one in mine}, whole=whole, what=what)
-
-
-def beside(
-    paths: Sequence[Path],
-    indexes: Collection[str],
-    *,
-    whole: bool,
-    what: str = "; name the folder to read them, too",
-) -> Iterator[str]:
-    """Yield a line for each folder of `paths` with more files of the bundles with these indexes.
-
-    Where the files named are `whole` bundles only parity counts.
-    """
-    with contextlib.suppress(BundlerError, OSError):
-        named = {path.resolve() for path in paths}
-        for folder in dict.fromkeys(path.parent for path in paths):
-            others = [one for one in list_files([folder]) if one.resolve() not in named][:MAX_BESIDE]
-            found = [one for one in look_at(others) if one.index in indexes]
-            if count := sum(not whole or bool(one.head and one.head.cut.whole) for one in found):
-                yield f"{folder}: has {counted(count, 'more file')} of this bundle{what}"
 
 
 def look(path: Path, *, follow: bool = True) -> Seen:
