@@ -14,8 +14,8 @@ from bundler.offline.choosing import choose
 from bundler.offline.folder import FolderReader, is_exploded
 from bundler.offline.reader import BundleReader
 from bundler.offline.setreader import SetReader
-from bundler.offline.survey import beside, companions, list_files, look_at
-from bundler.offline.unnamed import unnamed
+from bundler.offline.survey import companions, list_files, look_at
+from bundler.offline.unnamed import beside, unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -29,7 +29,7 @@ from bundler.errors import BundlerError, HostFault, UsageFault
 from bundler.offline.reader import BundleReader
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from bundler.offline.reader import SignedIndex
 

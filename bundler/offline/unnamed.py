@@ -10,7 +10,7 @@ from bundler.errors import BundlerError
 from bundler.offline.survey import list_files, look, look_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 MAX_BESIDE = 200  # files of a folder that are looked at
