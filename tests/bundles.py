@@ -20,7 +20,6 @@ from bundler.core.progress import Silent
 from bundler.core.uvnames import cache_name, mirror_path, own_build_url
 from bundler.offline.deciding import Request
 from bundler.offline.policy import Wish
-from bundler.offline.splitting import Source
 from bundler.offline.unpack import unpack
 from bundler.signing import wire
 from bundler.signing.allowed_signers import parse_allowed_signers
@@ -35,6 +34,7 @@ from bundler.signing.trustdoc import (
     TrustDocument,
     parse_document,
 )
+from bundler.volumes.splitting import Source
 
 HOST = host_platform()
 OTHER = Platform.parse("windows-x86_64-none" if HOST.os != "windows" else "linux-x86_64-gnu")

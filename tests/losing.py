@@ -15,11 +15,11 @@ from bundler.connected.resend import write_supplement
 from bundler.core.cut import Cut, Layout
 from bundler.core.progress import Silent
 from bundler.core.ticketfit import blocks_of
-from bundler.offline.inventory import gather, take_inventory
-from bundler.offline.opening import opened
 from bundler.offline.reader import verify_index
-from bundler.offline.recutting import begin
 from bundler.offline.verify import verify_bundle
+from bundler.volumes.inventory import gather, take_inventory
+from bundler.volumes.opening import opened
+from bundler.volumes.recutting import begin
 
 CUTS = (
     Cut(volumes=5, parity=2),

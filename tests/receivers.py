@@ -7,12 +7,12 @@ import time
 
 from bundles import PACKER
 
+from bundler.arriving.receivespool import Spool
+from bundler.arriving.receiving import Receiver, Receiving
 from bundler.core.progress import Silent
 from bundler.offline.reader import verify_index
-from bundler.offline.receivespool import Spool
-from bundler.offline.receiving import Receiver, Receiving
-from bundler.offline.survey import list_files
 from bundler.offline.verify import verify_bundle
+from bundler.volumes.survey import list_files
 
 
 class Far:
@@ -79,7 +79,7 @@ class Far:
 
     def verify(self, name="plant-7-7"):
         """Verify what lies in the spool with the reader that unpack uses."""
-        from bundler.offline.opening import opened
+        from bundler.volumes.opening import opened
 
         with opened([self.folder(name)]) as found:
             return verify_bundle(found.source, name=name, trust=self.trust, progress=Silent())

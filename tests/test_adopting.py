@@ -4,12 +4,12 @@ from losing import bundle, files_of, judge, put, verify
 from volumes import make_set, small_blocks
 
 from bundler.core.cut import Cut
-from bundler.offline import adopting
-from bundler.offline.adopting import adopt
-from bundler.offline.choosing import choose
-from bundler.offline.opening import opened
-from bundler.offline.recutting import begin
-from bundler.offline.survey import list_files, look_at
+from bundler.volumes import adopting
+from bundler.volumes.adopting import adopt
+from bundler.volumes.choosing import choose
+from bundler.volumes.opening import opened
+from bundler.volumes.recutting import begin
+from bundler.volumes.survey import list_files, look_at
 
 CUT, SPARE = Cut(volumes=5), Cut(volumes=5, parity=2)
 

@@ -6,7 +6,7 @@ from volumes import make_set, small_blocks, source_of
 
 from bundler.core.cut import Cut
 from bundler.errors import UsageFault
-from bundler.offline.choosecut import MEDIA, NO_PARITY, Parity, Wished, _Sizes, choose, parse_size
+from bundler.volumes.choosecut import MEDIA, NO_PARITY, Parity, Wished, _Sizes, choose, parse_size
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_a_size_that_no_volume_has_is_refused_with_the_smallest_that_one_can_hav
 
 
 def test_more_volumes_than_four_digits_are_refused(source, monkeypatch):
-    monkeypatch.setattr("bundler.offline.choosecut.MAX_VOLUMES", 20)
+    monkeypatch.setattr("bundler.volumes.choosecut.MAX_VOLUMES", 20)
     with pytest.raises(UsageFault) as caught:
         choose(source, Wished(size=76_000))
     message = "--volume-size: 76000 bytes make more than 20 volumes of this bundle, expected at least "
@@ -169,7 +169,7 @@ def test_media_have_names(source):
 def test_there_are_more_groups_where_the_parity_of_a_row_would_take_too_much_memory(
     share, least, source, monkeypatch
 ):
-    monkeypatch.setattr("bundler.offline.choosecut.ROW_BYTES", 8 * max(_Sizes(source)._sizes))
+    monkeypatch.setattr("bundler.volumes.choosecut.ROW_BYTES", 8 * max(_Sizes(source)._sizes))
     cut = _Sizes(source).cut(30, Parity.parse(share))
     assert (cut.groups, cut.parity <= 8) == (least, True)
     assert cut.parity * cut.groups >= 30 * Parity.parse(share).share

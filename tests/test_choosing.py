@@ -6,8 +6,8 @@ from volumes import make_set, small_blocks
 from bundler.core.cut import Cut
 from bundler.core.volumehead import Head
 from bundler.errors import DamagedFault, SignatureFault, UsageFault
-from bundler.offline.choosing import MAX_CUTS, choose
-from bundler.offline.survey import list_files, look_at
+from bundler.volumes.choosing import MAX_CUTS, choose
+from bundler.volumes.survey import list_files, look_at
 
 CUT = Cut(volumes=5)
 

@@ -9,14 +9,14 @@ from bundles import PACKER, Packer, archive, make_bundle, small_content
 from cli import bundler, check_refusal, process
 from volumes import BLOCK, blocks_of, make_set, small_blocks, source_of
 
+from bundler.arriving import bringing, collecting
 from bundler.core import ustar
 from bundler.core.blocks import Blocks
 from bundler.core.cut import Cut
 from bundler.core.progress import Silent
 from bundler.core.volumehead import RESEND, Head
 from bundler.media.drives import PackingList
-from bundler.offline import bringing, collecting
-from bundler.offline.handles import Handles
+from bundler.volumes.handles import Handles
 
 STEM = "plant-7-7"
 

@@ -41,11 +41,11 @@ from bundler.offline import explode as exploding
 from bundler.offline.explode import explode
 from bundler.offline.folder import FolderReader, is_exploded, plain_artifacts
 from bundler.offline.inspect import describe
-from bundler.offline.placing import write_joined
 from bundler.offline.reader import parse_named
-from bundler.offline.recutting import begin
 from bundler.offline.unpack import unpack
 from bundler.offline.verify import verify_bundle
+from bundler.volumes.placing import write_joined
+from bundler.volumes.recutting import begin
 
 FORMAT = (Path(__file__).parents[1] / "bundler" / "FORMAT.md").read_text(encoding="utf-8")
 FULL = full_box().seal()

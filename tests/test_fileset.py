@@ -4,7 +4,7 @@ import pytest
 
 from bundler.core.digest import Digest
 from bundler.errors import HostFault
-from bundler.offline.fileset import Beside, whole_files
+from bundler.volumes.fileset import Beside, whole_files
 
 
 def fail():

@@ -26,8 +26,9 @@ from bundler.core.fault import Fault
 from bundler.errors import SignatureFault
 from bundler.media import drives as media_drives
 from bundler.media import sums as media_sums
-from bundler.offline import auditlog, reader, recovery, shelf, tarstream, verify
+from bundler.offline import auditlog, reader, tarstream, verify
 from bundler.signing import allowed_signers, publickey, schemes, trustdoc, trustwalk
+from bundler.volumes import recovery, shelf
 
 RUN = Path(__file__).parent / "fuzz" / "run.py"
 ZSTD_OF_THE_SEEDS = (1, 5, 7)

@@ -44,7 +44,7 @@ def test_no_more_than_a_few_wait():
 
 INTERRUPTED = """
 import random, signal, sys
-from bundler.offline.fileset import Beside
+from bundler.volumes.fileset import Beside
 from bundler.offline.hashing import HashBeside
 
 class Stop(BaseException):

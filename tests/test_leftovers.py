@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from bundler.offline.fileset import whole_files
-from bundler.offline.leftovers import swept
+from bundler.volumes.fileset import whole_files
+from bundler.volumes.leftovers import swept
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked on Windows")
 OURS = ".q4.0001-of-0006.uvb.0w4ktrgm.tmp"

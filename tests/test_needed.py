@@ -10,9 +10,9 @@ from volumes import source_of
 from bundler.core.cut import Cut, Layout
 from bundler.core.ticketfit import exact_ticket
 from bundler.errors import DamagedFault, IncompleteFault, SignatureFault, UsageFault
-from bundler.offline.inventory import Inventory
-from bundler.offline.losses import losses as told_losses
-from bundler.offline.needed import needed
+from bundler.volumes.inventory import Inventory
+from bundler.volumes.losses import losses as told_losses
+from bundler.volumes.needed import needed
 
 WIDE, BARE, GROUPS, WHOLE = CUTS
 

@@ -11,7 +11,7 @@ from quarters import Series, archive, python
 from bundler.connected import delta, packing, recompress
 from bundler.connected.heaviest import Left
 from bundler.errors import HostFault, UsageFault
-from bundler.offline.placing import check_output
+from bundler.volumes.placing import check_output
 
 
 @pytest.fixture

@@ -206,7 +206,10 @@ def test_verifying_opens_no_socket_and_parses_no_yaml():
 
     code = (
         "import sys, bundler.offline.unpack, bundler.offline.verify, bundler.offline.inspect, "
-        "bundler.offline.doctor, bundler.commands.offline, bundler.commands.either\n"
+        "bundler.offline.doctor, bundler.offline.scan, bundler.volumes.opening, bundler.volumes.repairing, "
+        "bundler.arriving.collecting, bundler.arriving.receiverun, bundler.media.writing, "
+        "bundler.commands.offline, bundler.commands.either, bundler.commands.collecting, "
+        "bundler.commands.receiving, bundler.commands.repairing\n"
         "bad = {'socket', 'ssl', 'http.client', 'urllib.request', 'requests', 'yaml', 'asyncio'} & set(sys.modules)\n"
         "sys.exit(', '.join(sorted(bad)) or 0)"
     )

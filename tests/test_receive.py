@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from receivers import Far
 from volumes import make_set, small_blocks
 
+from bundler.arriving import taking
+from bundler.arriving.receiverun import look_on, look_once
+from bundler.arriving.receivestatus import RECEIVING, STALE, UNTRUSTED, only
 from bundler.core import ustar
 from bundler.core.cut import Cut
 from bundler.core.ticket import Ticket
 from bundler.errors import HostFault, LockedFault
-from bundler.offline import taking
-from bundler.offline.receiverun import look_on, look_once
-from bundler.offline.receivestatus import RECEIVING, STALE, UNTRUSTED, only
-from bundler.offline.shelf import Shelf
-from bundler.offline.survey import look, read_front
+from bundler.volumes.shelf import Shelf
+from bundler.volumes.survey import look, read_front
 
 resource = pytest.importorskip("resource", reason="needs POSIX: limits, pipes and links")
 
@@ -359,7 +359,7 @@ def test_volumes_without_a_block_are_volumes(far, tmp_path):
 
 
 def test_a_front_that_becomes_another_one_while_it_is_read_makes_no_bundle(far, made, monkeypatch):
-    from bundler.offline import receivedsets
+    from bundler.arriving import receivedsets
 
     def swapped(_, *, name):
         with made["other"][0].open("rb", buffering=0) as stream:
@@ -461,7 +461,7 @@ def test_names_in_the_spool_come_from_the_index_and_not_from_what_arrived(far, m
 
 
 def test_too_many_files_are_a_fault_that_may_pass(far, made, monkeypatch):
-    monkeypatch.setattr("bundler.offline.survey.MAX_FILES", 2)
+    monkeypatch.setattr("bundler.volumes.survey.MAX_FILES", 2)
     far.put(*made["plain"])
     with pytest.raises(HostFault, match="has more than 2 entries"):
         far.poll()
@@ -486,7 +486,7 @@ def test_a_file_that_became_a_link_before_it_was_taken_is_left(far, made, tmp_pa
         arrival.path.symlink_to(secret)
         return real(arrival, target, keep=keep)
 
-    monkeypatch.setattr("bundler.offline.intake.take", swapped)
+    monkeypatch.setattr("bundler.arriving.intake.take", swapped)
     far.bring(made["plain"][0])
     assert not far.folder().exists()
     assert list((far.root / ".arriving").iterdir()) == []
@@ -523,7 +523,7 @@ def test_a_file_that_grows_again_while_it_is_taken_is_left_to_grow(far, made, mo
 
     if not moved:
         monkeypatch.setattr(taking, "_move", lambda *_: None)
-    monkeypatch.setattr("bundler.offline.intake.take", slow)
+    monkeypatch.setattr("bundler.arriving.intake.take", slow)
     far.put(made["plain"][0], name="a.uvb")
     far.settle()
     assert far.waiting == ["a.uvb"]
@@ -649,10 +649,10 @@ def test_a_run_that_was_killed_is_taken_up_wherever_it_was(far, made, monkeypatc
         raise KilledError
 
     steps = (
-        "bundler.offline.receivedset.ReceivedSet.place",
-        "bundler.offline.receivedset._touch",
-        "bundler.offline.intake.take",
-        "bundler.offline.receivespool.Spool.mark",
+        "bundler.arriving.receivedset.ReceivedSet.place",
+        "bundler.arriving.receivedset._touch",
+        "bundler.arriving.intake.take",
+        "bundler.arriving.receivespool.Spool.mark",
     )
     for number, step in enumerate(steps):
         if number < 3:

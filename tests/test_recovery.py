@@ -7,12 +7,12 @@ from losing import bundle, files_of, judge, put
 from bundler.core import ustar
 from bundler.core.cut import Cut, parity_name
 from bundler.errors import IncompleteFault
-from bundler.offline.adopting import adopt
-from bundler.offline.choosing import choose
-from bundler.offline.recovery import Rows
-from bundler.offline.shelf import Shelf
-from bundler.offline.shortage import check_enough
-from bundler.offline.survey import list_files, look_at
+from bundler.volumes.adopting import adopt
+from bundler.volumes.choosing import choose
+from bundler.volumes.recovery import Rows
+from bundler.volumes.shelf import Shelf
+from bundler.volumes.shortage import check_enough
+from bundler.volumes.survey import list_files, look_at
 
 CUT = Cut(volumes=5, parity=2)
 WORDS = "here"

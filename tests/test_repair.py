@@ -12,9 +12,9 @@ from bundler.core.progress import Silent
 from bundler.errors import DamagedFault, SignatureFault, UsageFault
 from bundler.offline.front import as_members
 from bundler.offline.front import files_of as front_of
-from bundler.offline.needed import needed
-from bundler.offline.repairing import write_good
-from bundler.offline.splitting import Source
+from bundler.volumes.needed import needed
+from bundler.volumes.repairing import write_good
+from bundler.volumes.splitting import Source
 
 WIDE, BARE, GROUPS, WHOLE = CUTS
 

@@ -14,7 +14,7 @@ from bundler.core import ustar
 from bundler.core.cut import Cut, parity_name
 from bundler.core.ticket import Ticket, ranges_of
 from bundler.core.ticketfit import exact_ticket
-from bundler.offline.needed import needed
+from bundler.volumes.needed import needed
 
 WIDE, BARE, GROUPS, WHOLE = CUTS
 

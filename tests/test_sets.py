@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 from losing import bundle, files_of, put
 from volumes import BLOCK
 
+from bundler.arriving.collecting import collect
 from bundler.commands.options import judging
 from bundler.core import ustar
 from bundler.core.cut import Cut
 from bundler.core.progress import Silent
 from bundler.errors import DamagedFault, IncompleteFault, SignatureFault
-from bundler.offline.collecting import collect
-from bundler.offline.opening import opened
-from bundler.offline.recutting import begin
 from bundler.offline.unpack import unpack
+from bundler.volumes.opening import opened
+from bundler.volumes.recutting import begin
 
 CUTS = (
     Cut(volumes=5, parity=2),

@@ -12,18 +12,18 @@ from losing import bundle, files_of, judge, look_at, put, verify
 from receivers import Far
 from volumes import BLOCK, make_set, small_blocks, source_of
 
+from bundler.arriving.collecting import collect
 from bundler.core import ustar
 from bundler.core.cut import Cut, Layout, parity_name
 from bundler.core.fault import Fault
 from bundler.core.progress import Silent
 from bundler.core.volumehead import DATA, PARITY, RESEND, Head
 from bundler.errors import DamagedFault, IncompleteFault, SignatureFault
-from bundler.offline.collecting import collect
-from bundler.offline.needed import needed
-from bundler.offline.opening import opened
-from bundler.offline.shelf import Shelf
-from bundler.offline.survey import list_files, look
 from bundler.offline.verify import verify_bundle
+from bundler.volumes.needed import needed
+from bundler.volumes.opening import opened
+from bundler.volumes.shelf import Shelf
+from bundler.volumes.survey import list_files, look
 
 CUT = Cut(volumes=5, parity=2)
 
@@ -83,9 +83,9 @@ def test_no_more_of_a_row_is_recovered_than_packers_let_it_have(tmp_path, monkey
     files = files_of(CUT)
     del files["q4.0001-of-0005.uvb"], files["q4.0004-of-0005.uvb"]
     put(tmp_path, files)
-    monkeypatch.setattr("bundler.offline.recovery.ROW_BYTES", 2 * BLOCK)
+    monkeypatch.setattr("bundler.volumes.recovery.ROW_BYTES", 2 * BLOCK)
     verify(tmp_path)
-    monkeypatch.setattr("bundler.offline.recovery.ROW_BYTES", 2 * BLOCK - 1)
+    monkeypatch.setattr("bundler.volumes.recovery.ROW_BYTES", 2 * BLOCK - 1)
     with pytest.raises(DamagedFault, match="too little of its row is left"):
         verify(tmp_path)
 
@@ -182,7 +182,7 @@ def test_no_volume_claims_more_files_than_a_set_may_have(cut):
 
 
 def test_harm_is_counted_within_bounds_and_each_file_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr("bundler.offline.shelf._MAX_NOTED", 5)
+    monkeypatch.setattr("bundler.volumes.shelf._MAX_NOTED", 5)
     index = source_of(bundle()).index
     rotten = volume(head(DATA, 1, Cut(volumes=1)), bytes(3_000_000))
     put(tmp_path, {"a.uvb": rotten, "b.uvb": rotten})
@@ -319,7 +319,7 @@ def test_a_stray_volume_of_another_signed_bundle_does_not_push_out_the_one_that_
 def test_parity_of_a_row_is_made_again_a_part_at_a_time_where_all_of_it_is_too_much(
     tmp_path, monkeypatch, cut
 ):
-    monkeypatch.setattr("bundler.offline.repairing.ROW_BYTES", BLOCK)
+    monkeypatch.setattr("bundler.volumes.repairing.ROW_BYTES", BLOCK)
     files = files_of(cut)
     lost = [name for name in files if ".p0" in name or "parity" in name]
     folder = put(tmp_path / "set", {name: data for name, data in files.items() if name not in lost})

@@ -8,8 +8,8 @@ from bundler.core import ustar
 from bundler.core.cut import Cut
 from bundler.core.fault import Fault
 from bundler.core.volumehead import RESEND, Head
-from bundler.offline.shelf import Shelf
-from bundler.offline.survey import look
+from bundler.volumes.shelf import Shelf
+from bundler.volumes.survey import look
 
 CUT = Cut(volumes=5)
 SOURCE = source_of(bundle())

@@ -8,8 +8,8 @@ from volumes import BLOCK, make_set, small_blocks
 from bundler.connected.signset import sign_files
 from bundler.core.progress import Silent
 from bundler.errors import DamagedFault, HostFault, UsageFault
-from bundler.offline.opening import opened
 from bundler.offline.verify import verify_bundle
+from bundler.volumes.opening import opened
 
 
 class Key(Packer):

@@ -17,9 +17,9 @@ from bundler.core.erasure import Recovery
 from bundler.core.progress import Silent
 from bundler.core.volumehead import Head
 from bundler.errors import DamagedFault, HostFault, UsageFault
-from bundler.offline import fileset
 from bundler.offline.reader import BundleReader
-from bundler.offline.splitting import write_parity, write_set
+from bundler.volumes import fileset
+from bundler.volumes.splitting import write_parity, write_set
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +204,7 @@ def test_all_files_are_synced_before_the_first_takes_its_name_and_the_folder_aft
 ):
     told, sync, replace, folder = [], os.fsync, Path.replace, fileset.sync_folder
     monkeypatch.setattr(
-        "bundler.offline.fileset.os.fsync", lambda handle: (told.append("sync"), sync(handle))
+        "bundler.volumes.fileset.os.fsync", lambda handle: (told.append("sync"), sync(handle))
     )
     monkeypatch.setattr(Path, "replace", lambda one, to: (told.append(to.name), replace(one, to)))
     monkeypatch.setattr(fileset, "sync_folder", lambda one: (told.append("folder"), folder(one)))

@@ -7,8 +7,8 @@ from volumes import small_blocks
 
 from bundler.core.cut import Cut
 from bundler.errors import HostFault, UsageFault
-from bundler.offline import survey
-from bundler.offline.survey import list_files, look, look_at
+from bundler.volumes import survey
+from bundler.volumes.survey import list_files, look, look_at
 
 CUT = Cut(volumes=5)
 

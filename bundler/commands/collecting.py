@@ -63,7 +63,7 @@ def collect(
       uv-bundler collect --into /var/spool/plant-7
       uv-bundler unpack "$(uv-bundler collect /media/drive-a /media/drive-b --into spool)"
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
-    from bundler.offline import collecting
+    from bundler.arriving import collecting
     from bundler.signing.trust import VERIFIERS
 
     one_of("--verifier", verifier, known=VERIFIERS)

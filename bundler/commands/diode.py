@@ -127,7 +127,7 @@ def send(
 def _size(text: str | None) -> int | None:
     if text is None:
         return None
-    from bundler.offline.choosecut import parse_size
+    from bundler.volumes.choosecut import parse_size
 
     try:
         return parse_size(text)

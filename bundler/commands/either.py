@@ -75,9 +75,9 @@ def verify(
     from bundler.offline.clock import system_clock
     from bundler.offline.members import stored_total
     from bundler.offline.policy import past_its_time
-    from bundler.offline.setreader import SetReader
     from bundler.offline.verify import verify_bundle
     from bundler.signing.trust import VERIFIERS
+    from bundler.volumes.setreader import SetReader
 
     one_of("--verifier", verifier, known=VERIFIERS)
     begun, rules = time.monotonic(), load_trust_option(trust)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bundler.media.filling import Source
     from bundler.media.writing import Written
-    from bundler.offline.survey import Seen
+    from bundler.volumes.survey import Seen
 
 _SHOWN = 3  # names in a line; further ones are counted
 
@@ -91,8 +91,8 @@ def write_to_medium(
 
 def _files(bundles: list[Path]) -> list[Path]:
     from bundler.offline.folder import make_one_file
-    from bundler.offline.survey import list_files, look
-    from bundler.offline.unnamed import unnamed
+    from bundler.volumes.survey import list_files, look
+    from bundler.volumes.unnamed import unnamed
 
     files = list(list_files(bundles))
     if not files:
@@ -112,7 +112,7 @@ def _files(bundles: list[Path]) -> list[Path]:
 
 def _absent(seen: list[Seen]) -> Iterator[str]:
     """Yield a line for the volumes of each bundle that no file is, so that they are on no drive."""
-    from bundler.offline.parts import parts_of
+    from bundler.volumes.parts import parts_of
 
     for index in dict.fromkeys(one.index for one in seen if one.head):
         mine = [one for one in seen if one.index == index]

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bundler.core.index import Index
-    from bundler.offline.choosing import Judge, Wanted
-    from bundler.offline.opening import Opened
     from bundler.offline.reader import SignedIndex
     from bundler.signing.signer import SigningKey
     from bundler.signing.trust import Trust
+    from bundler.volumes.choosing import Judge, Wanted
+    from bundler.volumes.opening import Opened
 
 # `readable=False` everywhere: whoever opens the file says better why it cannot be read, with the right code.
 Bundles = Annotated[
@@ -157,8 +157,8 @@ def open_bundle(
     with `quiet` other files are not spoken of.
     """
     from bundler.offline.folder import FolderReader
-    from bundler.offline.opening import Opened, opened
-    from bundler.offline.setreader import SetReader
+    from bundler.volumes.opening import Opened, opened
+    from bundler.volumes.setreader import SetReader
 
     if [str(path) for path in paths] == ["-"]:
         if sys.stdin is None or sys.stdin.isatty():

@@ -15,8 +15,8 @@ from bundler.errors import UsageFault
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bundler.offline.choosecut import Wished
-    from bundler.offline.splitting import Written
+    from bundler.volumes.choosecut import Wished
+    from bundler.volumes.splitting import Written
 
 VolumeSize = Annotated[
     str | None,
@@ -42,7 +42,7 @@ ParityOption = Annotated[
 
 def wishes(volume_size: str | None, parity: str | None) -> Wished:
     """Return what the two options say; raises `UsageFault`."""
-    from bundler.offline.choosecut import NO_PARITY, Parity, Wished, parse_size
+    from bundler.volumes.choosecut import NO_PARITY, Parity, Wished, parse_size
 
     return Wished(
         size=parse_size(volume_size) if volume_size else None,
@@ -66,7 +66,7 @@ def target(output: str, *, several: bool = False, streams: bool = True) -> Path:
         )
     if several and not Path(output).is_dir():
         from bundler.core.volumehead import stem_in_name
-        from bundler.offline.splitting import check_stem
+        from bundler.volumes.splitting import check_stem
 
         check_stem(stem_in_name(Path(output).name))
     if output == "-" and streams and (sys.stdout is None or sys.stdout.isatty()):
@@ -86,7 +86,7 @@ def file_target(output: str) -> Path:
 
 def warn_others(written: Sequence[Written]) -> None:
     """Say which files beside those that were written look as if they belonged to them, and do not."""
-    from bundler.offline.placing import others_beside
+    from bundler.volumes.placing import others_beside
 
     others = others_beside(written)
     if others:

@@ -20,8 +20,8 @@ from bundler.commands.watch import watch
 from bundler.errors import HostFault, UsageFault
 
 if TYPE_CHECKING:
+    from bundler.arriving.receivestatus import Report
     from bundler.offline.reader import SignedIndex, VerifiedIndex
-    from bundler.offline.receivestatus import Report
 
 _Watched = Annotated[
     Path,
@@ -115,10 +115,10 @@ def receive(
       uv-bundler receive --watch /srv/diode/in --into /var/spool/uv-bundler --trust packer.pub
       uv-bundler receive --watch /srv/diode/in --into /var/spool/uv-bundler --once --status /run/uvb.json
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
-    from bundler.offline.receiverun import look_on, look_once
-    from bundler.offline.receivespool import Spool, check_apart
-    from bundler.offline.receivestatus import describe, write_status
-    from bundler.offline.receiving import Receiver, Receiving
+    from bundler.arriving.receiverun import look_on, look_once
+    from bundler.arriving.receivespool import Spool, check_apart
+    from bundler.arriving.receivestatus import describe, write_status
+    from bundler.arriving.receiving import Receiver, Receiving
     from bundler.signing.trust import VERIFIERS
 
     one_of("--verifier", verifier, known=VERIFIERS)

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bundler.core.volumehead import Head
-    from bundler.offline.choosing import Found
-    from bundler.offline.inventory import Inventory
-    from bundler.offline.needed import Need
+    from bundler.volumes.choosing import Found
+    from bundler.volumes.inventory import Inventory
+    from bundler.volumes.needed import Need
 
 
 def register(app: typer.Typer) -> None:
@@ -80,8 +80,8 @@ def missing(
     from bundler.core.text import counted, size
     from bundler.core.ticket import SUFFIX
     from bundler.core.ticketfit import blocks_of, exact_ticket, fitting
-    from bundler.offline.losses import balance, losses
-    from bundler.offline.needed import needed
+    from bundler.volumes.losses import balance, losses
+    from bundler.volumes.needed import needed
 
     place = file_target(output) if output is not None else None
     found, inventory, name = _take(bundle, trust=trust, verifier=verifier, quiet=quiet)
@@ -142,10 +142,10 @@ def repair(
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.core.durable import make_folder
     from bundler.offline.front import as_members, files_of
-    from bundler.offline.losses import losses
-    from bundler.offline.needed import needed
-    from bundler.offline.repairing import check_target, write_good
-    from bundler.offline.splitting import Source
+    from bundler.volumes.losses import losses
+    from bundler.volumes.needed import needed
+    from bundler.volumes.repairing import check_target, write_good
+    from bundler.volumes.splitting import Source
 
     found, inventory, name = _take(bundle, trust=trust, verifier=verifier, quiet=quiet)
     digest = found.signed.digest
@@ -177,8 +177,8 @@ def _take(
     paths: Sequence[Path], *, trust: Path | None, verifier: str, quiet: bool
 ) -> tuple[Found, Inventory, str]:
     """Read all files of the bundle, whose index somebody trusted signed."""
-    from bundler.offline.inventory import gather, take_inventory
     from bundler.signing.trust import VERIFIERS
+    from bundler.volumes.inventory import gather, take_inventory
 
     one_of("--verifier", verifier, known=VERIFIERS)
     if [str(path) for path in paths] == ["-"]:
@@ -203,7 +203,7 @@ def _too_little(
     words: str,
 ) -> IncompleteFault | DamagedFault:
     """Return the refusal: incomplete where a file is missing or ends too early, else damaged."""
-    from bundler.offline.losses import balance
+    from bundler.volumes.losses import balance
 
     incomplete = any(not inventory.of(head) for head, _ in wanting) or any(
         one.cut_off for one in inventory.copies

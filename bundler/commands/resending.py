@@ -61,7 +61,7 @@ def resend(
         write_supplement,
     )
     from bundler.core.text import counted, size
-    from bundler.offline.recutting import begin
+    from bundler.volumes.recutting import begin
 
     place = file_target(output)
     asked = read_ticket(ticket, path=Path(ticket) if _is_file(ticket) else None)

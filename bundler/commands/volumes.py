@@ -19,8 +19,8 @@ from bundler.commands.watch import watch
 from bundler.errors import UsageFault
 
 if TYPE_CHECKING:
-    from bundler.offline.recutting import Given
     from bundler.signing.trust import Trust
+    from bundler.volumes.recutting import Given
 
 _Trust = Annotated[
     Path | None,
@@ -76,10 +76,10 @@ def split(
       uv-bundler split /media/drive-a /media/drive-b -o out/ --volume-size 512M
       uv-bundler split q4.uvb --exploded -o for-the-gate --trust packer.pub
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
-    from bundler.offline.placing import check_output, describe
-    from bundler.offline.recutting import begin
-    from bundler.offline.recutting import split as cut_anew
-    from bundler.offline.survey import list_files
+    from bundler.volumes.placing import check_output, describe
+    from bundler.volumes.recutting import begin
+    from bundler.volumes.recutting import split as cut_anew
+    from bundler.volumes.survey import list_files
 
     if exploded:
         if volume_size or parity:
@@ -137,8 +137,8 @@ def join(
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.core.durable import host_faults
     from bundler.core.text import size
-    from bundler.offline.placing import Target, check_output, write_files, write_joined
-    from bundler.offline.recutting import begin
+    from bundler.volumes.placing import Target, check_output, write_files, write_joined
+    from bundler.volumes.recutting import begin
 
     place = target(output)
     check_output(place)

@@ -10,11 +10,11 @@ from bundler.core.text import size as show_size
 from bundler.errors import DamagedFault, HostFault
 from bundler.offline.members import copy_member
 from bundler.offline.needs import needs_of, spooled
-from bundler.offline.opening import opened
 from bundler.offline.reader import reader_of
 from bundler.offline.rebuild import Differs, rebuild
 from bundler.offline.spool import Spool
 from bundler.offline.streams import add_held, add_member
+from bundler.volumes.opening import opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -31,10 +31,10 @@ from bundler.core.indexchecks import MAX_PREFIXED_INDEX
 from bundler.core.times import write_time
 from bundler.core.volumehead import stem_in_name
 from bundler.errors import HostFault, UsageFault
-from bundler.offline.choosecut import ONE_FILE, choose
-from bundler.offline.placing import Target, describe, write_files, write_joined
-from bundler.offline.splitting import Source, Written
 from bundler.signing.trust import NAMESPACE
+from bundler.volumes.choosecut import ONE_FILE, choose
+from bundler.volumes.placing import Target, describe, write_files, write_joined
+from bundler.volumes.splitting import Source, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from bundler.core.cut import Cut
     from bundler.core.platforms import Platform
     from bundler.core.progress import Progress
-    from bundler.offline.choosecut import Wished
     from bundler.signing.signer import SigningKey
     from bundler.signing.trustdoc import SignedDocument
+    from bundler.volumes.choosecut import Wished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

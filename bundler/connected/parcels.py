@@ -15,13 +15,13 @@ from bundler.core.volumehead import DATA, PARITY, RESEND, stem_in_name
 from bundler.errors import DamagedFault, IncompleteFault, UsageFault
 from bundler.media.sums import SUMS_NAME
 from bundler.offline.folder import make_one_file
-from bundler.offline.survey import list_files, look
+from bundler.volumes.survey import list_files, look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from bundler.offline.survey import Seen
+    from bundler.volumes.survey import Seen
 
 SUMS_SUFFIX = f".{SUMS_NAME}"
 _ONLY = re.compile(r"(p?)([1-9][0-9]{0,3})(?:-(p?)([1-9][0-9]{0,3}))?")

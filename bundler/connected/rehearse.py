@@ -24,11 +24,11 @@ from bundler.errors import DamagedFault, IncompleteFault
 from bundler.offline.deciding import Request
 from bundler.offline.interpreters import install_one, native_keys, run_one, run_uv, uv_environment
 from bundler.offline.isolation import without_network
-from bundler.offline.opening import opened
 from bundler.offline.policy import Wish
 from bundler.offline.prefix import check_prefix
-from bundler.offline.shortage import SEND_AGAIN
 from bundler.offline.unpack import unpack
+from bundler.volumes.opening import opened
+from bundler.volumes.shortage import SEND_AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bundler.core.index import Index
     from bundler.core.progress import Progress
     from bundler.offline.reader import SignedIndex
-    from bundler.offline.recutting import Given
+    from bundler.volumes.recutting import Given
 
     Judge = Callable[[SignedIndex, str], Index]
 

@@ -11,21 +11,21 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bundler.arriving.cells import read_cells
 from bundler.connected.addsignature import add_signature, refuse_again
 from bundler.core.digest import hash_file
 from bundler.core.durable import host_faults, read_own, whole_file
 from bundler.core.fault import Fault
 from bundler.errors import DamagedFault, UsageFault
-from bundler.offline.cells import read_cells
-from bundler.offline.choosing import choose
-from bundler.offline.fileset import whole_files
 from bundler.offline.folder import make_one_file
 from bundler.offline.front import as_members, front_files
 from bundler.offline.reader import parse_named
-from bundler.offline.splitting import Source
-from bundler.offline.survey import list_files, look, open_regular, read_front
 from bundler.signing.sshsig import verify_sshsig
 from bundler.signing.trust import NAMESPACE
+from bundler.volumes.choosing import choose
+from bundler.volumes.fileset import whole_files
+from bundler.volumes.splitting import Source
+from bundler.volumes.survey import list_files, look, open_regular, read_front
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from bundler.core.progress import Progress
     from bundler.offline.reader import SignedIndex
-    from bundler.offline.survey import Seen
     from bundler.signing.signer import SigningKey
+    from bundler.volumes.survey import Seen
 
 _CHUNK = 1 << 20  # bytes copied at a time
 _MAX_SUMS = 4 << 20  # bytes of a list of sums: of 10 000 files, with names of 240 characters

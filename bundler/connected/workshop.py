@@ -27,8 +27,8 @@ from bundler.core.durable import whole_file
 from bundler.core.index import MIN_BLOCK_SIZE
 from bundler.core.text import counted, size
 from bundler.errors import SourceFault, UsageFault
-from bundler.offline.choosecut import ONE_FILE
-from bundler.offline.placing import check_output
+from bundler.volumes.choosecut import ONE_FILE
+from bundler.volumes.placing import check_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from bundler.core.digest import Digest
     from bundler.core.metadata import Row
     from bundler.core.progress import Progress
-    from bundler.offline.choosecut import Wished
     from bundler.signing.signer import SigningKey
     from bundler.signing.trustdoc import SignedDocument
+    from bundler.volumes.choosecut import Wished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """A bundle as a folder of plain files, for gates that open every file (FORMAT.md §17, "Exploded").
 
-The way back is that of every other form: `bundler.offline.recutting`.
+The way back is that of every other form: `bundler.volumes.recutting`.
 """
 
 from __future__ import annotations

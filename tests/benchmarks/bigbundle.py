@@ -24,8 +24,8 @@ from bundler.core.index import Index
 from bundler.core.metadata import Row, dump_rows
 from bundler.core.progress import Silent
 from bundler.core.uvnames import cache_name, mirror_path, own_build_url
-from bundler.offline.placing import write_joined
-from bundler.offline.splitting import Source
+from bundler.volumes.placing import write_joined
+from bundler.volumes.splitting import Source
 
 _CHUNK = 1 << 20
 

@@ -19,11 +19,11 @@ from bundler.core.fault import Fault
 from bundler.core.progress import Silent
 from bundler.core.volumehead import RESEND, Head
 from bundler.errors import DamagedFault, IncompleteFault, SignatureFault, UsageFault
-from bundler.offline.inventory import gather, take_inventory
-from bundler.offline.needed import needed
-from bundler.offline.opening import opened
 from bundler.offline.reader import verify_index
-from bundler.offline.recutting import begin
+from bundler.volumes.inventory import gather, take_inventory
+from bundler.volumes.needed import needed
+from bundler.volumes.opening import opened
+from bundler.volumes.recutting import begin
 
 from . import mutators
 from .samples import LINUX

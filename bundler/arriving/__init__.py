@@ -1,0 +1,1 @@
+"""What comes in: from drives one after the other, and out of the folder behind a data diode."""

@@ -1,0 +1,215 @@
+"""`collect`: the files of one bundle, brought from several drives to one folder (FORMAT.md §17).
+
+Nothing is written before the signature of the bundle's front holds; what is brought counts piece by piece.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from bundler.arriving.bringing import Carrier
+from bundler.arriving.collectlists import drives_of, gather_lists
+from bundler.arriving.collectnotes import STATE_FOLDER, Notes
+from bundler.arriving.stock import Stock
+from bundler.core.durable import host_faults, make_folder, try_lock
+from bundler.core.volumehead import stem_in_name
+from bundler.errors import (
+    BundlerError,
+    DamagedFault,
+    IncompleteFault,
+    LockedFault,
+    SignatureFault,
+    UsageFault,
+)
+from bundler.offline.front import as_members, files_of
+from bundler.offline.reader import VerifiedIndex, verify_index
+from bundler.volumes.adopting import adopt
+from bundler.volumes.choosing import Found, choose
+from bundler.volumes.splitting import Source
+from bundler.volumes.survey import list_files, look, look_at, open_regular, read_front
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from bundler.core.index import Index
+    from bundler.core.progress import Progress
+    from bundler.offline.reader import SignedIndex
+    from bundler.signing.trust import Trust
+    from bundler.volumes.survey import Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What a folder has after a run, the bytes that were written, and lines about what is wrong on drives."""
+
+    verified: VerifiedIndex
+    stock: Stock
+    written: int
+    notes: tuple[str, ...]
+
+
+def collect(
+    drives: Sequence[Path],
+    folder: Path,
+    *,
+    trust: Trust,
+    progress: Progress,
+    verifier: str = "builtin",
+    recheck: bool = False,
+) -> Collected:
+    """Bring to `folder` what it lacks of its bundle and `drives` have; without drives only say what it lacks.
+
+    The bundle is the one that was begun there, or the newest on the drives that `trust` accepts. With
+    `recheck` all of the folder is read again. Raises `IncompleteFault` where there is nothing of a bundle,
+    `SignatureFault`, `HostFault`, `LockedFault`, `UsageFault`.
+    """
+    if any(one.resolve() == folder.resolve() for one in drives):
+        raise UsageFault(
+            f"{folder}: is the drive and the folder to collect in as well, expected two places",
+            hint="name another folder with --into",
+        )
+    judge, notes = _Judge(trust, verifier), Notes.read(folder)
+    here = [look(one) for one in list_files([folder])] if folder.is_dir() else []
+    there = look_at(list_files(drives))
+    empty = [f"{', '.join(map(str, drives))}: has no file of a bundle"] if drives and not there else []
+    found, told = _choose(here, there, begun=notes.index, judge=judge, folder=folder)
+    make_folder(folder)
+    with _alone(folder):
+        notes = Notes.read(folder)  # as the run before has left them
+        if notes.index != found.signed.digest or recheck:
+            notes = Notes(folder, found.signed.digest)
+        verified, mine = judge.accepted(found.signed, str(folder)), {one.path for one in here}
+        files = adopt(verified.index, found)
+        source = Source(
+            front=b"".join(as_members(files_of(found.signed))),
+            index=verified.index,
+            digest=found.signed.digest,
+        )
+        carrier = Carrier(
+            source,
+            notes,
+            here=[one for one in files if one.path in mine],
+            there=[one for one in files if one.path not in mine],
+            holds=lambda seen: seen.front == found.front or judge.holds(seen),
+            progress=progress,
+        )
+        with contextlib.closing(carrier):
+            items, extra = carrier.bring()
+            told += [*empty, *carrier.harm()]
+        packing = gather_lists(
+            folder,
+            carrier.stem,
+            places=dict.fromkeys(one if one.is_dir() else one.parent for one in drives),
+            stems={carrier.stem, *(stem_in_name(one.path.name) for one in files if one.path not in mine)},
+        )
+    stock = Stock(
+        layout=carrier.layout, items=items, extra=extra, drives=drives_of(packing, carrier.layout.cut)
+    )
+    return Collected(verified=verified, stock=stock, written=carrier.written, notes=tuple(told))
+
+
+class _Judge:
+    """Says whom an index was signed by; remembers none of them, as there may be many, and large ones."""
+
+    def __init__(self, trust: Trust, verifier: str) -> None:
+        self._trust, self._verifier = trust, verifier
+        self._fronts: dict[str | None, bool] = {}
+
+    def __call__(self, signed: SignedIndex, name: str) -> Index:
+        return self.accepted(signed, name).index
+
+    def accepted(self, signed: SignedIndex, name: str) -> VerifiedIndex:
+        return verify_index(signed, trust=self._trust, name=name, verifier=self._verifier)
+
+    def holds(self, seen: Seen) -> bool:
+        """Tell whether the signatures in a file's front hold. Raises `HostFault`."""
+        if seen.front not in self._fronts:
+            try:
+                with open_regular(seen.path) as stream:
+                    signed, _ = read_front(stream, name=str(seen.path))
+                self(signed, str(seen.path))
+            except (SignatureFault, DamagedFault):
+                self._fronts[seen.front] = False
+            else:
+                self._fronts[seen.front] = signed.digest == seen.index
+        return self._fronts[seen.front]
+
+
+def _choose(
+    here: list[Seen], there: list[Seen], *, begun: str, judge: _Judge, folder: Path
+) -> tuple[Found, list[str]]:
+    """Return the bundle with all of its files, the drives' first, and lines about the drives' other files.
+
+    A file whose index nobody signed may be one of the bundle, with a damaged index: its content tells.
+    """
+    refused = _refused([*there, *here], judge)
+    mine, theirs = (
+        [one for one in files if one.index and one.index not in refused] for files in (here, there)
+    )
+    notes: tuple[str, ...] = ()
+    if any(one.index == begun for one in mine):
+        digest = begun
+    elif mine:
+        digest = choose(mine, judge=judge, name=str(folder)).signed.digest
+    elif theirs:
+        found = choose(theirs, judge=judge, name=str(theirs[0].path.parent))
+        digest, notes = found.signed.digest, found.notes
+    elif refused:
+        raise next(iter(refused.values()))
+    elif there or here:
+        choose([*there, *here], judge=judge, name=str(folder))  # says what is wrong
+        raise AssertionError
+    else:
+        raise IncompleteFault(
+            f"{folder}: nothing of a bundle is here or on a drive that was named",
+            hint=f"plug in a drive and name its folder: uv-bundler collect /media/usb --into {folder}",
+        )
+    others = list(notes)
+    others += [
+        f"{one.path}: is {one.title} of another bundle than the one that {folder} has, and is left there"
+        for one in theirs
+        if one.index != digest and not notes
+    ]
+    others += [f"{one.path}: {refused[one.index].message}" for one in there if one.index in refused]
+    others += [f"{one.path}: {one.fault}" for one in there if one.fault]
+    doubtful = [
+        replace(one, index=None, head=None, intact=False) if one.index in refused else one
+        for one in (*there, *here)
+    ]
+    ours = [one for one in doubtful if one.index in (digest, None)]
+    return choose(ours, judge=judge, name=str(folder)), others
+
+
+def _refused(seen: list[Seen], judge: _Judge) -> dict[str | None, BundlerError]:
+    """Return what is wrong with each index that no trusted signature covers, or that is damaged."""
+    refused: dict[str | None, BundlerError] = {}
+    for digest in dict.fromkeys(one.index for one in seen if one.index):
+        try:
+            choose([one for one in seen if one.index == digest], judge=judge, name="the drives")
+        except BundlerError as fault:
+            refused[digest] = fault
+    return refused
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second run from the same folder, where the file system has locks."""
+    place = folder / STATE_FOLDER
+    with host_faults(place):
+        place.mkdir(exist_ok=True)
+        handle = os.open(place / "lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+    try:
+        mine = True
+        with contextlib.suppress(OSError):
+            mine = try_lock(handle)
+        if not mine:
+            raise LockedFault(
+                f"{folder}: another uv-bundler is collecting there", hint="wait until it has ended"
+            )
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,210 @@
+"""What has arrived of one bundle: a folder of its volumes, with names of our own (FORMAT.md §17, "Diodes").
+
+The names tell what was checked: a file with a volume's own name was read and found right; one that is called
+`damaged` has cells that are wrong, and is kept for the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import stat
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bundler.arriving.cells import expected_size, read_cells, trusted_cells
+from bundler.arriving.tally import Kept, slot_of
+from bundler.core.durable import host_faults, make_folder, sync_folder
+from bundler.core.volumehead import RESEND, Head, volume_name
+from bundler.errors import HostFault
+from bundler.volumes.adopting import adopt
+from bundler.volumes.choosing import Found
+from bundler.volumes.survey import list_files, look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bundler.arriving.cells import Cells
+    from bundler.core.index import Index
+    from bundler.offline.reader import SignedIndex
+    from bundler.volumes.survey import Seen
+
+MAX_COPIES = 3  # damaged files that are kept of one volume
+MAX_SUPPLEMENTS = 100
+KEPT, REPEATED, WORTHLESS = "kept", "repeated", "worthless"
+_SUPPLEMENT = re.compile(r"\.resend-[0-9a-f]{16}\.uvb")
+
+
+class ReceivedSet:
+    """The files of the bundle with this verified index below `folder`, which need not exist yet.
+
+    `front` is the digest of a front whose signatures hold. Others may have other signatures: `holds` tells
+    of a file whether they hold, too. One must be here whose do, or nobody could unpack what was gathered.
+    """
+
+    def __init__(
+        self, folder: Path, *, index: Index, signed: SignedIndex, front: str, holds: Callable[[Seen], bool]
+    ) -> None:
+        self.folder, self.index, self.digest = folder, index, signed.digest
+        self.files: list[Kept] = []
+        self._signed, self._front, self._holds = signed, front, holds
+
+    @property
+    def stem(self) -> str:
+        """`NAME-SERIAL`."""
+        return f"{self.index.name}-{self.index.serial}"
+
+    def load(self) -> None:
+        """Look at what lies in the folder; only files whose names do not say that they are right are read."""
+        looked = [look(path, follow=False) for path in list_files([self.folder])]
+        mine = [one for one in looked if one.index == self.digest]
+        seen = self._with_adopted(mine, [one for one in looked if one.index is None])
+        self.files = []
+        for one in seen:
+            signed = self._is_signed(one)
+            checked = signed and one.path.name in self._own_names(one)
+            cells = trusted_cells if checked and one.size == self.expected_size(one) else read_cells
+            self.files.append(Kept(seen=one, cells=cells(self.index, one), signed=signed))
+
+    @property
+    def is_signed(self) -> bool:
+        """Tell whether the signatures of one of the files hold."""
+        return any(one.signed for one in self.files)
+
+    def is_current(self) -> bool:
+        """Tell whether the folder has still the files that were looked at: an administrator may tidy up."""
+        if not self.folder.is_dir():
+            return not self.files
+        known = {one.seen.path.name for one in self.files}
+        return {name for name in os.listdir(self.folder) if not name.startswith(".")} >= known  # noqa: PTH208
+
+    def expected_size(self, seen: Seen) -> int:
+        """Return the bytes that a file of this bundle should have."""
+        return expected_size(self.index, seen)
+
+    def recognise(self, seen: Seen) -> Seen | None:
+        """Return what a file is whose front is damaged, told by the cells that it holds, or None."""
+        found = self._with_adopted([one.seen for one in self.files], [seen])
+        return next((one for one in found if one.path == seen.path), None)
+
+    def has_right(self, seen: Seen) -> bool:
+        """Tell whether this volume is there already, with all of its cells right, and signatures as good."""
+        if seen.head and seen.head.kind == RESEND:
+            return False
+        there = [one for one in self.files if one.slot == slot_of(seen) and one.cells.complete]
+        return any(one.signed for one in there) or (bool(there) and not self._is_signed(seen))
+
+    def place(self, arrived: Seen, *, now: float) -> str:
+        """Check a file that lies on the same file system, and give it its name, or remove it.
+
+        `KEPT`: it has something that was not there. `REPEATED`: all of that was there. `WORTHLESS`: nothing
+        in it is right, or there are too many damaged copies already. Raises `HostFault`.
+        """
+        cells, signed = read_cells(self.index, arrived), self._is_signed(arrived)
+        rivals = self._rivals(arrived, cells)
+        known = cells.within([one.cells for one in rivals]) and (rivals or cells.right)
+        rival = any(one.signed and one.cells.complete for one in rivals)
+        best = signed and any(cells.right) and (not self.is_signed or (cells.complete and not rival))
+        if known and not best:
+            _unlink(arrived.path)
+            for one in rivals:
+                _touch(one.seen.path, now)  # the set is alive
+            return REPEATED if any(cells.right) else WORTHLESS
+        for one in [one for one in rivals if one.cells.within([cells]) and (signed or not one.signed)]:
+            rivals.remove(one)
+            self._forget(one)
+        most = MAX_SUPPLEMENTS if arrived.head and arrived.head.kind == RESEND else MAX_COPIES
+        if len(rivals) >= most:
+            _unlink(arrived.path)
+            return WORTHLESS
+        path = self._free_name(arrived, flawless=cells.flawless and signed)
+        self._make_folder()
+        with host_faults(path):
+            arrived.path.replace(path)
+            _touch(path, now)
+            sync_folder(self.folder)
+        self.files.append(Kept(seen=replace(arrived, path=path), cells=cells, signed=signed))
+        return KEPT
+
+    def touch(self, *, now: float, like: Seen | None = None) -> None:
+        """Count as if all of it, or the files of one volume, had come now."""
+        for one in self.files:
+            if like is None or one.slot == slot_of(like):
+                _touch(one.seen.path, now)
+
+    def times(self) -> list[float]:
+        """Return when each file came, or when it came again, in seconds of Unix; raises `HostFault`."""
+        with host_faults(self.folder):
+            return [one.seen.path.stat().st_mtime for one in self.files]
+
+    def remove(self) -> None:
+        """Remove the folder; raises `HostFault`."""
+        with host_faults(self.folder):
+            shutil.rmtree(self.folder)
+
+    def _is_signed(self, seen: Seen) -> bool:
+        return seen.intact and (seen.front == self._front or self._holds(seen))
+
+    def _rivals(self, arrived: Seen, cells: Cells) -> list[Kept]:
+        same = [one for one in self.files if one.slot == slot_of(arrived)]
+        if arrived.head and arrived.head.kind == RESEND:  # others may have other blocks
+            return [one for one in same if tuple(one.cells.blocks) == tuple(cells.blocks)]
+        return same
+
+    def _with_adopted(self, mine: list[Seen], doubtful: list[Seen]) -> list[Seen]:
+        if not doubtful:
+            return mine
+        found = Found(files=tuple(mine), signed=self._signed, front=self._front, doubtful=tuple(doubtful))
+        return adopt(self.index, found)
+
+    def _own_names(self, seen: Seen) -> set[str]:
+        if seen.head and seen.head.kind == RESEND:
+            own = _SUPPLEMENT.fullmatch(seen.path.name.removeprefix(self.stem))
+            return {seen.path.name} if own and seen.path.name.startswith(self.stem) else set()
+        return {self._name(seen.head)}
+
+    def _name(self, head: Head | None) -> str:
+        return volume_name(self.stem, head) if head else f"{self.stem}.uvb"
+
+    def _free_name(self, arrived: Seen, *, flawless: bool) -> Path:
+        """Return the name for the file; one that another file has is only taken where that is replaced."""
+        name = self._name(arrived.head)
+        if arrived.head and arrived.head.kind == RESEND:
+            with host_faults(arrived.path), arrived.path.open("rb") as stream:
+                digest = hashlib.sha256()
+                while data := stream.read(1 << 20):
+                    digest.update(data)
+            name = f"{self.stem}.resend-{digest.hexdigest()[:16]}.uvb"
+        used = {one.seen.path.name for one in self.files}
+        if flawless and name not in used:
+            return self.folder / name
+        base = name.removesuffix(".uvb")
+        numbers = (f"{base}.damaged-{number}.uvb" for number in range(1, len(used) + 2))
+        return self.folder / next(one for one in numbers if one not in used)
+
+    def _forget(self, one: Kept) -> None:
+        self.files.remove(one)
+        _unlink(one.seen.path)
+
+    def _make_folder(self) -> None:
+        make_folder(self.folder)
+        with host_faults(self.folder):
+            if not stat.S_ISDIR(self.folder.lstat().st_mode):
+                raise HostFault(
+                    f"{self.folder}: is a symbolic link, expected a folder of its own",
+                    hint=f"see who made it, then: rm {self.folder}",
+                )
+
+
+def _unlink(path: Path) -> None:
+    with host_faults(path):
+        path.unlink(missing_ok=True)
+
+
+def _touch(path: Path, now: float) -> None:
+    with contextlib.suppress(OSError):  # a file of another user: its own time does nearly as well
+        os.utime(path, (now, now))

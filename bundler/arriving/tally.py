@@ -1,0 +1,130 @@
+"""What some volumes of a bundle make: which blocks are there, and which ones parity cannot give."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bundler.core.blocks import Blocks
+from bundler.core.cut import Layout
+from bundler.core.volumehead import DATA, PARITY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bundler.arriving.cells import Cells
+    from bundler.core.cut import Cut
+    from bundler.core.index import Index
+    from bundler.volumes.survey import Seen
+
+    Slot = tuple[Cut | None, str, int]
+
+_ALL = b"\1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A file, which of its cells are right, and whether its signatures hold, which blocks do not tell."""
+
+    seen: Seen
+    cells: Cells
+    signed: bool = True
+
+    @property
+    def slot(self) -> Slot:
+        """Which volume it is: files with the same slot hold the same cells."""
+        return slot_of(self.seen)
+
+
+def slot_of(seen: Seen) -> Slot:
+    """Return which volume a file is; the cut of a bundle in one file is None."""
+    head = seen.head
+    return (head.cut, head.kind, head.number) if head else (None, DATA, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """Volumes of one kind: how many there must be, and which of them are not here, or not right."""
+
+    total: int = 0
+    missing: tuple[int, ...] = ()
+    damaged: tuple[int, ...] = ()
+
+    @property
+    def present(self) -> int:
+        """How many are here, and right."""
+        return self.total - len(self.missing) - len(self.damaged)
+
+
+NOTHING = Count()
+
+
+def missing_blocks(index: Index, files: Sequence[Kept]) -> list[int]:
+    """Return the blocks that no file has right, by their numbers."""
+    have = bytearray(len(Blocks(index)))
+    for one in files:
+        blocks, right = one.cells.blocks, one.cells.right
+        if isinstance(blocks, range) and blocks and one.cells.complete:
+            have[blocks.start : blocks[-1] + 1 : blocks.step] = _ALL * len(blocks)
+        else:
+            for place, block in enumerate(blocks):
+                have[block] |= right[place]
+    return [block for block, there in enumerate(have) if not there]
+
+
+def beyond_parity(index: Index, files: Sequence[Kept], missing: list[int]) -> list[int]:
+    """Return which of these blocks have to be sent again at least, so that parity gives the others."""
+    for layout in layouts(index, files):
+        if layout.cut.parity and missing:
+            missing = _beyond(layout, files, missing)
+    return missing
+
+
+def _beyond(layout: Layout, files: Sequence[Kept], missing: list[int]) -> list[int]:
+    parity: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for one in files:
+        head = one.seen.head
+        if head and head.kind == PARITY and head.cut == layout.cut:
+            for place, (group, row, column) in enumerate(layout.parity_cells(head.number - 1)):
+                if one.cells.right[place]:
+                    parity[group, row].add(column)
+    rows: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for block in missing:
+        at = layout.place(block)
+        rows[at.group, at.row].append(block)
+    # The first columns of each row: these are blocks of the same volumes, which can be asked for whole.
+    return sorted(block for at, lost in rows.items() for block in lost[: max(0, len(lost) - len(parity[at]))])
+
+
+def layouts(index: Index, files: Sequence[Kept]) -> list[Layout]:
+    """Return the layout of each cut that a file has, the one of the most files first."""
+    cuts = Counter(one.seen.head.cut for one in files if one.seen.head)
+    return [Layout(index, cut) for cut, _ in cuts.most_common()]
+
+
+def count(files: Sequence[Kept]) -> tuple[Count, Count]:
+    """Count data and parity volumes, of the cut of which the most files are here."""
+    cuts = Counter(one.seen.head.cut for one in files if one.seen.head).most_common(1)
+    if not cuts:
+        return _count(files, None, DATA, 1 if files else 0), NOTHING
+    cut = cuts[0][0]
+    data = None if cut.whole else cut
+    return _count(files, data, DATA, cut.data_volumes), _count(files, cut, PARITY, cut.parity_volumes)
+
+
+def _count(files: Sequence[Kept], cut: Cut | None, kind: str, total: int) -> Count:
+    there: dict[int, bool] = {}
+    for number, right in _of(files, cut, kind):
+        there[number] = there.get(number, False) or right
+    return Count(
+        total=total,
+        missing=tuple(one for one in range(1, total + 1) if one not in there),
+        damaged=tuple(sorted(one for one, right in there.items() if not right)),
+    )
+
+
+def _of(files: Sequence[Kept], cut: Cut | None, kind: str) -> Iterator[tuple[int, bool]]:
+    for one in files:
+        if one.slot[:2] == (cut, kind):
+            yield one.slot[2], one.cells.complete

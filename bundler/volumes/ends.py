@@ -1,0 +1,30 @@
+"""What stands in a file of a bundle before and after its cells (FORMAT.md §17)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bundler.core import ustar
+from bundler.core.text import counted
+from bundler.core.volumehead import VOLUME_NAME
+
+if TYPE_CHECKING:
+    from bundler.volumes.shelf import Shelf
+    from bundler.volumes.survey import Seen
+
+
+def check_ends(shelf: Shelf, seen: Seen, *, front: str) -> None:
+    """Note what is wrong with the file's front, `VOLUME` and end; `front` is the digest of a good front."""
+    if seen.fault or not seen.intact:
+        shelf.note(seen, f"its front is damaged: {seen.fault or 'the index is not the one that was signed'}")
+    elif seen.front != front:
+        shelf.note(seen, "its signatures or trust documents are not those of the other files")
+    elif seen.head:
+        text = seen.head.to_bytes(shelf.index)
+        expected = ustar.header(VOLUME_NAME, len(text)) + text + ustar.padding(len(text))
+        if shelf.bytes_before(seen, len(expected)) != expected:
+            shelf.note(seen, f"{VOLUME_NAME} is damaged")
+    if shelf.tail(seen) != ustar.END:
+        shelf.note(
+            seen, f"expected the end at byte {shelf.expected_size(seen)}, found {counted(seen.size, 'byte')}"
+        )

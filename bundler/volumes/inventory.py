@@ -1,0 +1,256 @@
+"""Which cells of a bundle its files have right: each file read once, from its beginning to its end.
+
+A drive, or a disc, is read as it likes to be read, and what is wrong is known file by file (FORMAT.md §17).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bundler.core import ustar
+from bundler.core.cut import Cut, Layout
+from bundler.core.text import counted
+from bundler.core.volumehead import DATA, PARITY, RESEND, Head, number_in_name, stem_in_name, volume_name
+from bundler.errors import UsageFault
+from bundler.offline.folder import is_exploded
+from bundler.volumes.adopting import adopt
+from bundler.volumes.choosing import choose
+from bundler.volumes.ends import check_ends
+from bundler.volumes.shelf import Shelf
+from bundler.volumes.survey import companions, list_files, look_at, open_regular
+from bundler.volumes.unnamed import unnamed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bundler.core.index import Index
+    from bundler.core.progress import Progress
+    from bundler.volumes.choosing import Found, Judge
+    from bundler.volumes.survey import Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A file of the bundle after all of it was read; `wrong` is the first thing that is, in words.
+
+    `bad` of its `cells` are not as they were written. Sizes are in bytes.
+    """
+
+    seen: Seen
+    cells: int
+    bad: int
+    size: int  # that it should have
+    wrong: str | None = None
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the file ends too early."""
+        return self.seen.size < self.size
+
+    def __str__(self) -> str:
+        kind = "cut off" if self.cut_off else "damaged"
+        of = f"{self.bad} of {counted(self.cells, 'block')} of it are lost, " if self.bad else ""
+        return f"{self.seen.path}: {kind}: {of}{self.wrong}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What the files of a bundle hold that is right.
+
+    `lost` are the blocks that no file has; `parity` has a bit for each parity column that is right, by cut,
+    group and row. `layouts` are those of the volumes that are there.
+    """
+
+    index: Index
+    copies: tuple[Copy, ...]
+    lost: frozenset[int]
+    layouts: tuple[Layout, ...]
+    parity: dict[Cut, list[list[int]]]
+
+    @property
+    def files(self) -> list[Seen]:
+        """The files of the bundle."""
+        return [one.seen for one in self.copies]
+
+    @property
+    def main(self) -> Layout:
+        """The layout of which most cells are right; that of one file where there are no volumes."""
+        if not self.layouts:
+            return Layout(self.index, Cut(volumes=1))
+
+        def right(layout: Layout) -> tuple[int, int]:
+            files = [one for one in self.copies if has_cut(one.seen, layout.cut)]
+            return sum(one.cells - one.bad for one in files), len(files)
+
+        return max(self.layouts, key=right)
+
+    @property
+    def stem(self) -> str:
+        """The name that most of the files have before their numbers."""
+        stems = [
+            stem_in_name(one.path.name)
+            for one in self.files
+            if not one.misnamed and (one.head is None or number_in_name(one.path.name))
+        ]
+        return max(stems, key=stems.count) if stems else f"{self.index.name}-{self.index.serial}"
+
+    def good_parity(self, layout: Layout, group: int, row: int) -> int:
+        """Return how many parity cells of the row are right."""
+        return self.parity[layout.cut][group][row].bit_count() if layout.cut in self.parity else 0
+
+    def wanting(self, digest: str) -> list[tuple[Head | None, str]]:
+        """Return what the main layout's volumes are and are called of which there is no good copy.
+
+        None stands for the bundle in one file. `digest` is the sha256 of the index.
+        """
+        cut = self.main.cut
+        heads: list[Head | None] = []
+        if cut.whole or not self.layouts:
+            heads.append(None)
+        else:
+            heads += [Head(kind=DATA, number=at + 1, cut=cut, index=digest) for at in range(cut.volumes)]
+        heads += [Head(kind=PARITY, number=at + 1, cut=cut, index=digest) for at in range(cut.parity_volumes)]
+        good = {_what(one.seen.head) for one in self.copies if one.wrong is None}
+        return [
+            (one, volume_name(self.stem, one) if one else f"{self.stem}.uvb")
+            for one in heads
+            if _what(one) not in good
+        ]
+
+    def of(self, head: Head | None) -> list[Copy]:
+        """Return the files that are this volume."""
+        return [one for one in self.copies if _what(one.seen.head) == _what(head)]
+
+
+def _what(head: Head | None) -> tuple[str, int, Cut] | None:
+    return (head.kind, head.number, head.cut) if head else None
+
+
+def has_cut(seen: Seen, cut: Cut) -> bool:
+    """Tell whether the file is a part of a set that is cut so."""
+    if seen.head is None:
+        return cut.whole
+    return seen.head.kind != RESEND and seen.head.cut == cut
+
+
+def gather(paths: Sequence[Path], *, judge: Judge | None = None) -> tuple[Found, str, tuple[str, ...]]:
+    """Look at the files that `paths` name; return them, what messages call them, and lines about others.
+
+    Unlike `opened` it takes a bundle in one file as a set of one. Raises `UsageFault`, `DamagedFault`,
+    `SignatureFault`, `HostFault`.
+    """
+    name = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+    files = list(list_files(paths))
+    if not files:
+        exploded = any(map(is_exploded, paths))
+        raise UsageFault(
+            f"{name}: expected a bundle's files in this folder, found "
+            + ("an exploded bundle, which has no blocks of its own" if exploded else "none"),
+            hint="copy that folder once more, its SHA256SUMS says which files"
+            if exploded
+            else "check that the medium is mounted; bundles end in .uvb",
+        )
+    found = choose(look_at(files), judge=judge, name=name)
+    ignored = (
+        f"{path / one}: is no part of a bundle (macOS makes such files)"
+        for path in paths
+        if path.is_dir()
+        for one in companions(path)
+    )
+    return found, name, (*ignored, *found.notes, *unnamed(paths))
+
+
+def take_inventory(index: Index, found: Found, *, progress: Progress) -> Inventory:
+    """Read all files of the bundle once; `index` is the accepted one. Never raises for what is in a file."""
+    files = adopt(index, found)
+    with contextlib.closing(Shelf(index, files)) as shelf:
+        layouts = tuple(shelf.layouts)
+    parity = {one.cut: [[0] * one.rows(group) for group in range(one.cut.groups)] for one in layouts}
+    have = bytearray(sum(len(member.blocks) for member in index.members))
+    progress.stage("read", sum(one.size for one in files))
+    copies = [_read(index, one, have, parity, front=found.front, progress=progress) for one in files]
+    return Inventory(
+        index=index,
+        copies=tuple(copies),
+        lost=frozenset(block for block, there in enumerate(have) if not there),
+        layouts=layouts,
+        parity=parity,
+    )
+
+
+def _read(
+    index: Index,
+    seen: Seen,
+    have: bytearray,
+    parity: dict[Cut, list[list[int]]],
+    *,
+    front: str,
+    progress: Progress,
+) -> Copy:
+    """Read one file, and enter what is right in it."""
+    with contextlib.closing(Shelf(index, [seen])) as shelf:
+        cells = bad = 0
+        if seen.head and seen.head.kind == PARITY:
+            cut, layout = seen.head.cut, shelf.layouts[0]
+            for group, row, column in layout.parity_cells(seen.head.number - 1):
+                cells += 1
+                if shelf.parity(cut, group, row, column) is None:
+                    bad += 1
+                else:
+                    parity[cut][group][row] |= 1 << column
+                progress.advance(layout.row_size(group, row))
+        else:
+            blocks, short = _blocks_in(shelf, seen), seen.size < shelf.expected_size(seen)
+            for block in blocks:
+                cells += 1
+                if shelf.read(block) is None:
+                    bad += 1
+                    if short and not shelf.has(block):  # nor has it any after this one
+                        bad += len(blocks) - cells
+                        cells = len(blocks)
+                        break
+                else:
+                    have[block] = 1
+                progress.advance(shelf.blocks.size(block))
+            if seen.head is None:
+                _check_members(shelf, seen)
+        check_ends(shelf, seen, front=front)
+        harm = shelf.harm.get(seen.path)
+        return Copy(
+            seen=seen,
+            cells=cells,
+            bad=bad,
+            size=shelf.expected_size(seen),
+            wrong=harm.first if harm else None,
+        )
+
+
+def _blocks_in(shelf: Shelf, seen: Seen) -> Sequence[int]:
+    if seen.head is None:
+        return range(len(shelf.blocks))
+    if seen.head.kind == DATA:
+        return shelf.layouts[0].volume_blocks(seen.head.number - 1)
+    return list(shelf.resent.blocks)
+
+
+def _check_members(shelf: Shelf, seen: Seen) -> None:
+    """Note where a bundle in one file has wrong bytes between the contents of its members."""
+    at = seen.start
+    with open_regular(seen.path) as stream:
+        for member in shelf.index.members:
+            header, zeros = ustar.header(member.path, member.size), ustar.padding(member.size)
+            try:
+                stream.seek(at)
+                found = stream.read(len(header))
+                stream.seek(member.size, os.SEEK_CUR)
+                found += stream.read(len(zeros))
+            except OSError as error:
+                shelf.note(seen, f"byte {at}: {error.strerror or error}")
+            else:
+                if found != header + zeros:
+                    shelf.note(seen, f"byte {at}: the header or the padding of {member.path} is damaged")
+            at += ustar.stored_size(member.size)

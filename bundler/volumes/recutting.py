@@ -1,0 +1,93 @@
+"""`split` and `join`: the same bundle in other files, whatever form it has now (FORMAT.md §17).
+
+Every block is compared with the index on the way. Who signed that is asked only where there is something to
+judge it by: a packer's own bundle need not be trusted to be cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from bundler.errors import UsageFault
+from bundler.offline.front import as_members, files_of
+from bundler.offline.reader import Reader, parse_named, reader_of, verify_index
+from bundler.volumes.choosecut import choose
+from bundler.volumes.placing import Target, write_files
+from bundler.volumes.splitting import Source, Written, write_parity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from bundler.core.cut import Cut
+    from bundler.core.progress import Progress
+    from bundler.offline.reader import VerifiedIndex
+    from bundler.signing.trust import Trust
+    from bundler.volumes.choosecut import Wished
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A bundle that was begun to be read; `verified` where it was asked who signed it."""
+
+    reader: Reader
+    source: Source
+    verified: VerifiedIndex | None
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield all blocks, each one authenticated; afterwards the end was checked."""
+        for member in self.source.index.members:
+            yield from self.reader.blocks(member, block_size=self.source.index.block_size)
+        self.reader.expect_end()
+
+
+def begin(
+    given: BinaryIO | Reader, *, name: str, trust: Trust | None = None, verifier: str = "builtin"
+) -> Given:
+    """Read the signed index, and judge it where there is `trust`; raises what `verify_index` raises."""
+    reader = reader_of(given, name=name)
+    signed = reader.read_signed_index()
+    verified = verify_index(signed, trust=trust, name=name, verifier=verifier) if trust else None
+    index = verified.index if verified else parse_named(signed, name=name)
+    reader.begin(index)
+    front = b"".join(as_members(files_of(signed)))
+    return Given(
+        reader=reader, source=Source(front=front, index=index, digest=signed.digest), verified=verified
+    )
+
+
+def split(
+    given: Given,
+    output: Path,
+    *,
+    wished: Wished,
+    inputs: Sequence[Path],
+    progress: Progress,
+) -> tuple[tuple[Written, ...], Cut | None]:
+    """Write the bundle as it is wished, in volumes, with parity, or both; return the files and the cut.
+
+    A bundle in one file that only gets parity stays where it is, if that goes beside it under its name.
+    Raises `UsageFault`, also where a file would take the place of one of `inputs`.
+    """
+    source, target = given.source, Target.of(output, given.source.index)
+    cut = choose(source, wished)
+    if cut and cut.whole and len(inputs) == 1 and _same(inputs[0], target.file):
+        written = write_parity(
+            target.file, stem=target.stem, source=source, cut=cut, blocks=given.blocks(), progress=progress
+        )
+        return written, cut
+    for path in target.files(source, cut):
+        if any(_same(one, path) for one in inputs):
+            raise UsageFault(
+                f"{path}: is read, expected another place for what is written",
+                hint="name another folder with -o, or another name: -o FOLDER/other.uvb",
+            )
+    return write_files(target, source=source, cut=cut, blocks=given.blocks(), progress=progress), cut
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
