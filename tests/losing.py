@@ -15,7 +15,7 @@ from bundler.connected.resend import write_supplement
 from bundler.core.cut import Cut, Layout
 from bundler.core.progress import Silent
 from bundler.core.ticketfit import blocks_of
-from bundler.offline.reader import verify_index
+from bundler.offline.signedindex import verify_index
 from bundler.offline.verify import verify_bundle
 from bundler.volumes.inventory import gather, take_inventory
 from bundler.volumes.opening import opened

@@ -10,7 +10,7 @@ from bundles import PACKER
 from bundler.arriving.receivespool import Spool
 from bundler.arriving.receiving import Receiver, Receiving
 from bundler.core.progress import Silent
-from bundler.offline.reader import verify_index
+from bundler.offline.signedindex import verify_index
 from bundler.offline.verify import verify_bundle
 from bundler.volumes.survey import list_files
 

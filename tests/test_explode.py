@@ -41,7 +41,7 @@ from bundler.offline import explode as exploding
 from bundler.offline.explode import explode
 from bundler.offline.folder import FolderReader, is_exploded, plain_artifacts
 from bundler.offline.inspect import describe
-from bundler.offline.reader import parse_named
+from bundler.offline.signedindex import parse_named
 from bundler.offline.unpack import unpack
 from bundler.offline.verify import verify_bundle
 from bundler.volumes.placing import write_joined

@@ -26,7 +26,7 @@ from bundler.core.fault import Fault
 from bundler.errors import SignatureFault
 from bundler.media import drives as media_drives
 from bundler.media import sums as media_sums
-from bundler.offline import auditlog, reader, tarstream, verify
+from bundler.offline import auditlog, signedindex, tarstream, verify
 from bundler.signing import allowed_signers, publickey, schemes, trustdoc, trustwalk
 from bundler.volumes import recovery, shelf
 
@@ -101,7 +101,7 @@ def nothing(*_arguments, **_options):
 
 def anybody(*_arguments, **_options):
     """Say that somebody trusted has signed."""
-    return (reader.verify_signatures,)
+    return (signedindex.verify_signatures,)
 
 
 def unseen_padding(self, path, size):
@@ -145,7 +145,7 @@ def nobody(*_arguments, **_options):
 
 
 DEFECTS = [  # a target, and a check that is taken out of the reader
-    ("container", reader, "verify_signatures", anybody),
+    ("container", signedindex, "verify_signatures", anybody),
     ("container", tarstream.TarStream, "padding", unseen_padding),
     ("container", tarstream.TarStream, "expect_header", unseen_header),
     ("container", tarstream.TarStream, "expect_end", nothing),
@@ -177,7 +177,7 @@ DEFECTS = [  # a target, and a check that is taken out of the reader
     ("drive-sums", media_sums, "check_distinct", nothing),
     ("volumes", shelf.Shelf, "read", unchecked_block),
     ("volumes", recovery.Rows, "_keep", unchecked_row),
-    ("volumes", reader, "verify_signatures", nobody),
+    ("volumes", signedindex, "verify_signatures", nobody),
     ("log", auditlog.Chain, "_stump", lambda _self, _data, _stream: auditlog.Stump(line=1, size=1)),
     ("log", auditlog, "_whole", lambda line: json.loads(line) if line.startswith(b"{") else None),
 ]

@@ -9,7 +9,8 @@ from bundler.connected.bundlewriter import front
 from bundler.core import strictjson, ustar
 from bundler.core.progress import Silent
 from bundler.errors import BundlerError, DamagedFault, HostFault, SignatureFault
-from bundler.offline.reader import BundleReader, verify_index
+from bundler.offline.reader import BundleReader
+from bundler.offline.signedindex import verify_index
 from bundler.offline.verify import verify_bundle
 
 
@@ -84,7 +85,7 @@ def test_nothing_is_parsed_before_a_signature_holds(monkeypatch, bundle):
     def never(_):
         pytest.fail("the index was parsed before its signature was checked")
 
-    monkeypatch.setattr("bundler.offline.reader.parse_index", never)
+    monkeypatch.setattr("bundler.offline.signedindex.parse_index", never)
     with pytest.raises(SignatureFault):
         verified(bundle, trust=Packer(2).trust)
 

@@ -8,7 +8,8 @@ from bundles import archive, make_bundle, small_content
 
 from bundler.core.cut import Cut
 from bundler.core.progress import Silent
-from bundler.offline.reader import BundleReader, parse_named
+from bundler.offline.reader import BundleReader
+from bundler.offline.signedindex import parse_named
 from bundler.volumes.splitting import Source, write_set
 
 BLOCK = 1 << 16  # bytes: the smallest block that an index may have

@@ -25,7 +25,7 @@ from bundler.errors import (
     UsageFault,
 )
 from bundler.offline.front import as_members, files_of
-from bundler.offline.reader import VerifiedIndex, verify_index
+from bundler.offline.signedindex import VerifiedIndex, verify_index
 from bundler.volumes.adopting import adopt
 from bundler.volumes.choosing import Found, choose
 from bundler.volumes.splitting import Source
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from bundler.core.index import Index
     from bundler.core.progress import Progress
-    from bundler.offline.reader import SignedIndex
+    from bundler.offline.signedindex import SignedIndex
     from bundler.signing.trust import Trust
     from bundler.volumes.survey import Seen
 

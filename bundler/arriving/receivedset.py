@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from bundler.arriving.cells import Cells
     from bundler.core.index import Index
-    from bundler.offline.reader import SignedIndex
+    from bundler.offline.signedindex import SignedIndex
     from bundler.volumes.survey import Seen
 
 MAX_COPIES = 3  # damaged files that are kept of one volume

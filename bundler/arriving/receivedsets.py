@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bundler.arriving.receivespool import Spool
-    from bundler.offline.reader import SignedIndex, VerifiedIndex
+    from bundler.offline.signedindex import SignedIndex, VerifiedIndex
     from bundler.volumes.survey import Seen
 
     Judge = Callable[[SignedIndex, str], VerifiedIndex]  # raises SignatureFault where nobody trusted signed

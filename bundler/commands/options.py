@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bundler.core.index import Index
-    from bundler.offline.reader import SignedIndex
+    from bundler.offline.signedindex import SignedIndex
     from bundler.signing.signer import SigningKey
     from bundler.signing.trust import Trust
     from bundler.volumes.choosing import Judge, Wanted
@@ -183,7 +183,7 @@ def open_bundle(
 
 def judging(trust: Trust, *, verifier: str) -> Judge:
     """Return what tells whether somebody trusted signed an index, and parses it then."""
-    from bundler.offline.reader import verify_index
+    from bundler.offline.signedindex import verify_index
 
     def judge(signed: SignedIndex, name: str) -> Index:
         return verify_index(signed, trust=trust, name=name, verifier=verifier).index

@@ -21,7 +21,7 @@ from bundler.errors import HostFault, UsageFault
 
 if TYPE_CHECKING:
     from bundler.arriving.receivestatus import Report
-    from bundler.offline.reader import SignedIndex, VerifiedIndex
+    from bundler.offline.signedindex import SignedIndex, VerifiedIndex
 
 _Watched = Annotated[
     Path,
@@ -133,7 +133,7 @@ def receive(
     words = ["--trust", str(trust.absolute())] if trust and typed else []
 
     def judge(signed: SignedIndex, name: str) -> VerifiedIndex:
-        from bundler.offline.reader import verify_index
+        from bundler.offline.signedindex import verify_index
 
         # Read anew for each bundle: a receiver runs for months, and keys are revoked meanwhile.
         return verify_index(signed, trust=load_trust_option(trust), name=name, verifier=verifier)

@@ -10,7 +10,8 @@ from bundler.core.durable import host_faults, whole_file
 from bundler.core.fault import Fault
 from bundler.core.index import MAX_SIGNATURES
 from bundler.errors import UsageFault
-from bundler.offline.reader import BundleReader, parse_named
+from bundler.offline.reader import BundleReader
+from bundler.offline.signedindex import parse_named
 from bundler.signing.sshsig import claimed_key
 from bundler.signing.trust import NAMESPACE
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bundler.core.progress import Progress
-    from bundler.offline.reader import SignedIndex
+    from bundler.offline.signedindex import SignedIndex
     from bundler.signing.signer import SigningKey
 
 

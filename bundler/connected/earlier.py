@@ -17,7 +17,8 @@ from bundler.core.index import INDEX_NAME, MAX_INDEX_BYTES, Index
 from bundler.core.recipe import MAX_BASES, Base
 from bundler.core.text import counted
 from bundler.errors import DamagedFault, UsageFault
-from bundler.offline.reader import SignedIndex, parse_named, reader_of
+from bundler.offline.reader import reader_of
+from bundler.offline.signedindex import SignedIndex, parse_named
 from bundler.volumes.opening import opened
 
 if TYPE_CHECKING:

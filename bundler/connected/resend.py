@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from bundler.core.index import Index
     from bundler.core.progress import Progress
-    from bundler.offline.reader import SignedIndex
+    from bundler.offline.signedindex import SignedIndex
     from bundler.volumes.recutting import Given
 
     Judge = Callable[[SignedIndex, str], Index]
@@ -50,7 +50,7 @@ def read_ticket(given: str, *, path: Path | None) -> Ticket:
 
 def judge_by(ticket: Ticket) -> Judge:
     """Return what picks the ticket's bundle among several in one folder."""
-    from bundler.offline.reader import parse_named
+    from bundler.offline.signedindex import parse_named
 
     def judge(signed: SignedIndex, name: str) -> Index:
         check_bundle(ticket, digest=signed.digest, name=name)

@@ -19,7 +19,7 @@ from bundler.core.fault import Fault
 from bundler.errors import DamagedFault, UsageFault
 from bundler.offline.folder import make_one_file
 from bundler.offline.front import as_members, front_files
-from bundler.offline.reader import parse_named
+from bundler.offline.signedindex import parse_named
 from bundler.signing.sshsig import verify_sshsig
 from bundler.signing.trust import NAMESPACE
 from bundler.volumes.choosing import choose
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bundler.core.progress import Progress
-    from bundler.offline.reader import SignedIndex
+    from bundler.offline.signedindex import SignedIndex
     from bundler.signing.signer import SigningKey
     from bundler.volumes.survey import Seen
 

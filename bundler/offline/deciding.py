@@ -13,8 +13,9 @@ from bundler.offline.held import with_held
 from bundler.offline.plan import Plan, check_space, choose_platforms, make_plan
 from bundler.offline.policy import Wish
 from bundler.offline.prefix import Prefix, check_prefix
-from bundler.offline.reader import Reader, SignedIndex, VerifiedIndex, reader_of, verify_index
+from bundler.offline.reader import Reader, reader_of
 from bundler.offline.serials import Marks, read_marks
+from bundler.offline.signedindex import SignedIndex, VerifiedIndex, verify_index
 
 if TYPE_CHECKING:
     from pathlib import Path

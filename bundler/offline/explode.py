@@ -23,8 +23,9 @@ from bundler.offline.front import files_of
 from bundler.offline.members import by_member, check_sums, copy_member, stored_total
 from bundler.offline.needs import needs_of, spooled
 from bundler.offline.payload import slow_note
-from bundler.offline.reader import Reader, VerifiedIndex, reader_of, verify_index
+from bundler.offline.reader import Reader, reader_of
 from bundler.offline.rebuilder import Rebuilder
+from bundler.offline.signedindex import VerifiedIndex, verify_index
 from bundler.offline.spool import Spool
 from bundler.offline.staging import Staging
 from bundler.offline.streams import add_member
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from bundler.core.index import Artifact, Index, Member
     from bundler.core.progress import Progress
-    from bundler.offline.reader import SignedIndex
+    from bundler.offline.signedindex import SignedIndex
     from bundler.signing.trust import Trust
 
 _SLACK = 16 << 20  # bytes for folders and the file system's own books

@@ -29,7 +29,8 @@ from bundler.errors import IncompleteFault, SignatureFault
 from bundler.offline.front import files_of
 from bundler.offline.needs import needs_of
 from bundler.offline.plainfiles import COPY_FOLDER, PlainFiles
-from bundler.offline.reader import Reader, SignedIndex, document_name, signature_name
+from bundler.offline.reader import Reader
+from bundler.offline.signedindex import SignedIndex, document_name, signature_name
 from bundler.signing.trustdoc import MAX_CHAIN, MAX_DOCUMENT_BYTES, MAX_VERSION, SignedDocument
 
 if TYPE_CHECKING:

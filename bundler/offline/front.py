@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from bundler.core import ustar
 from bundler.core.index import INDEX_NAME
-from bundler.offline.reader import document_name, signature_name
+from bundler.offline.signedindex import document_name, signature_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bundler.offline.reader import SignedIndex
+    from bundler.offline.signedindex import SignedIndex
     from bundler.signing.trustdoc import SignedDocument
 
 

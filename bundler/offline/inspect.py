@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from bundler.core.fault import Fault
 from bundler.core.index import FORMAT, Index
 from bundler.core.text import counted, numbers, printable, size, span
-from bundler.offline.reader import parse_named, reader_of
+from bundler.offline.reader import reader_of
+from bundler.offline.signedindex import parse_named
 from bundler.signing.sshsig import claimed_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bundler.offline.reader import Reader, SignedIndex
+    from bundler.offline.reader import Reader
+    from bundler.offline.signedindex import SignedIndex
 
 
 def describe(stream: BinaryIO | Reader, *, name: str) -> dict[str, Any]:

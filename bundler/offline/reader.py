@@ -1,7 +1,6 @@
 """Read a bundle from one stream, forward only, each byte once (FORMAT.md §1 and §9).
 
-The three steps are three types: `SignedIndex` (bytes, nothing checked), `VerifiedIndex` (a trusted
-signature holds; parsed), and the members, whose blocks are authenticated before they are handed on.
+After the index come the members, whose blocks are authenticated before they are handed on.
 """
 
 from __future__ import annotations
@@ -9,11 +8,9 @@ from __future__ import annotations
 import abc
 import hashlib
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bundler.core import ustar
-from bundler.core.fault import Fault
 from bundler.core.index import (
     INDEX_NAME,
     MAX_INDEX_BYTES,
@@ -22,83 +19,18 @@ from bundler.core.index import (
     SUMS_NAME,
     Index,
     Member,
-    parse_index,
 )
-from bundler.errors import BundlerError, DamagedFault, SignatureFault
-from bundler.offline.tarstream import COPY_AGAIN, TarStream
-from bundler.signing.trust import verify_signatures
+from bundler.errors import BundlerError, SignatureFault
+from bundler.offline.signedindex import SignedIndex, signature_name
+from bundler.offline.tarstream import TarStream
 from bundler.signing.trustdoc import MAX_CHAIN, MAX_DOCUMENT_BYTES, MAX_VERSION, SignedDocument
-from bundler.signing.trustwalk import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from bundler.core.progress import Progress
-    from bundler.signing.trust import Signer, Trust
-    from bundler.signing.trustwalk import Step
 
 _DOCUMENT = re.compile(r"trust/([1-9][0-9]{0,9})\.json")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedIndex:
-    """The index, its signatures, and the trust documents beside it as bytes: not checked, not parsed."""
-
-    raw: bytes
-    signatures: tuple[bytes, ...]
-    chain: tuple[SignedDocument, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        """The sha256 of the index, which identifies the bundle."""
-        return hashlib.sha256(self.raw).hexdigest()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedIndex:
-    """An index under enough trusted signatures. Made by `verify_index` alone.
-
-    `trust` is what they were judged by: what `verify_index` was given, after the `steps` that the bundle's
-    trust documents led it through; `signed` has these documents no more.
-    """
-
-    index: Index
-    signed: SignedIndex
-    signers: tuple[Signer, ...]
-    trust: Trust
-    steps: tuple[Step, ...] = ()
-
-
-def verify_index(
-    signed: SignedIndex,
-    *,
-    trust: Trust,
-    name: str,
-    verifier: str = "builtin",
-    now: datetime | None = None,
-) -> VerifiedIndex:
-    """Walk the trust documents, check the signatures by what that gives, then parse; writes nothing.
-
-    `now` is what dates in a trust file are compared with: by default this machine's clock. Raises
-    `SignatureFault`, or `DamagedFault` for a signed bad index.
-    """
-    try:
-        walked, steps = walk(trust, signed.chain, now=now, verifier=verifier)
-        signers = verify_signatures(signed.raw, signed.signatures, trust=walked, verifier=verifier, now=now)
-    except SignatureFault as fault:
-        raise SignatureFault(f"{name}: {fault.message}", hint=fault.hint) from None
-    index = parse_named(signed, name=name)
-    judged = replace(signed, chain=())  # up to 32 MiB that nobody needs while the payload is read
-    return VerifiedIndex(index=index, signed=judged, signers=signers, trust=walked, steps=steps)
-
-
-def parse_named(signed: SignedIndex, *, name: str) -> Index:
-    """Parse an index without asking who signed it: for `inspect`, and for a packer's own bundle."""
-    try:
-        return parse_index(signed.raw)
-    except Fault as fault:
-        raise DamagedFault(f"{name}: {INDEX_NAME}: {fault}", hint=fault.hint or COPY_AGAIN) from None
 
 
 class Reader(abc.ABC):
@@ -297,13 +229,3 @@ class BundleReader(Reader):
                 f"expected {member.path} of {member.size} bytes as in the index, found {self._pending[1]}"
             )
         self._pending = None
-
-
-def signature_name(number: int, *, of: str = INDEX_NAME) -> str:
-    """Return the name of a signature's member, counted from 0: `bundle.json.sig`, `bundle.json.1.sig`."""
-    return f"{of}.{number}.sig" if number else f"{of}.sig"
-
-
-def document_name(number: int) -> str:
-    """Return the name of the member that holds that version of the trust document: `trust/3.json`."""
-    return f"trust/{number}.json"

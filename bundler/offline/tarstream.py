@@ -61,7 +61,7 @@ class TarStream:
         """Skip the content of a member whose header was read, by seeking; read its padding."""
         end = self._seek(0, io.SEEK_END)
         if end < self.offset + member.size:
-            raise self.damaged(f"ends at byte {end} within {member.path}: the file is truncated")
+            raise self.damaged(f"ends at byte {end} within {member.path}: the file is cut off")
         self.offset += member.size
         self._seek(self.offset)
         self.padding(member.path, member.size)
@@ -94,7 +94,7 @@ class TarStream:
         if len(data) < count:
             raise self.damaged(
                 f"ends at byte {self.offset + len(data)} within {what}, which needs "
-                f"{count - len(data)} bytes more: the file is truncated, or is no bundle"
+                f"{count - len(data)} bytes more: the file is cut off, or is no bundle"
             )
         self.offset += count
         return data

@@ -16,9 +16,10 @@ from bundler.offline.deciding import decide, read_clock, verify_signed
 from bundler.offline.generation import RECORD_NAME, Generation
 from bundler.offline.payload import copy_payload
 from bundler.offline.prefix import Prefix, check_prefix, locked
-from bundler.offline.reader import reader_of, signature_name
+from bundler.offline.reader import reader_of
 from bundler.offline.recover import recover
 from bundler.offline.serials import write_marks
+from bundler.offline.signedindex import signature_name
 from bundler.offline.staging import Staging, sweep
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from bundler.core.progress import Progress
     from bundler.offline.audit import Recording
     from bundler.offline.deciding import Decision, Request
-    from bundler.offline.reader import Reader, VerifiedIndex
+    from bundler.offline.reader import Reader
+    from bundler.offline.signedindex import VerifiedIndex
     from bundler.signing.trustdoc import TrustDocument
 
 

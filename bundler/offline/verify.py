@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from bundler.core.index import SUMS_NAME
 from bundler.offline.members import by_member, check_sums, copy_member, stored_total
-from bundler.offline.reader import Reader, VerifiedIndex, reader_of, verify_index
+from bundler.offline.reader import Reader, reader_of
+from bundler.offline.signedindex import VerifiedIndex, verify_index
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -16,12 +16,10 @@ if TYPE_CHECKING:
 
     from bundler.core.cut import Cut
     from bundler.core.index import Index
-    from bundler.offline.reader import SignedIndex
+    from bundler.offline.signedindex import SignedIndex
     from bundler.volumes.survey import Seen
 
-    Judge = Callable[
-        [SignedIndex, str], Index
-    ]  # bytes and a name in; raises where nobody trusted signed them
+    Judge = Callable[[SignedIndex, str], Index]  # the str is a name; raises where nobody trusted signed it
     Wanted = Callable[[Index, str], bool]  # given an index and its sha256: was this one asked for
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.errors import UsageFault
 from bundler.offline.front import as_members, files_of
-from bundler.offline.reader import Reader, parse_named, reader_of, verify_index
+from bundler.offline.reader import Reader, reader_of
+from bundler.offline.signedindex import parse_named, verify_index
 from bundler.volumes.choosecut import choose
 from bundler.volumes.placing import Target, write_files
 from bundler.volumes.splitting import Source, Written, write_parity
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from bundler.core.cut import Cut
     from bundler.core.progress import Progress
-    from bundler.offline.reader import VerifiedIndex
+    from bundler.offline.signedindex import VerifiedIndex
     from bundler.signing.trust import Trust
     from bundler.volumes.choosecut import Wished
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bundler.core.index import Index, Member
     from bundler.core.progress import Progress
-    from bundler.offline.reader import SignedIndex
+    from bundler.offline.signedindex import SignedIndex
     from bundler.volumes.choosing import Found
 
 _TOLD = 40  # files that are told one by one

@@ -31,7 +31,7 @@ from bundler.offline.reader import BundleReader
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bundler.offline.reader import SignedIndex
+    from bundler.offline.signedindex import SignedIndex
 
 MAX_FILES = 20_000  # in one folder: more is no medium that a bundle was written to
 _HEADER = ustar.header(INDEX_NAME, 0)[:100]  # the field of the name, by which a file is looked at closer

@@ -19,7 +19,8 @@ from bundler.core.index import SUMS_NAME
 from bundler.core.progress import Silent
 from bundler.errors import DamagedFault, PolicyFault, SignatureFault
 from bundler.offline.members import by_member, copy_member
-from bundler.offline.reader import BundleReader, verify_index
+from bundler.offline.reader import BundleReader
+from bundler.offline.signedindex import verify_index
 from bundler.offline.verify import verify_bundle
 
 from .documents import assert_index

@@ -19,7 +19,7 @@ from bundler.core.fault import Fault
 from bundler.core.progress import Silent
 from bundler.core.volumehead import RESEND, Head
 from bundler.errors import DamagedFault, IncompleteFault, SignatureFault, UsageFault
-from bundler.offline.reader import verify_index
+from bundler.offline.signedindex import verify_index
 from bundler.volumes.inventory import gather, take_inventory
 from bundler.volumes.needed import needed
 from bundler.volumes.opening import opened
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import random
 
     from bundler.core.index import Index
-    from bundler.offline.reader import SignedIndex
+    from bundler.offline.signedindex import SignedIndex
 
 _REFUSED = (DamagedFault, IncompleteFault, SignatureFault, UsageFault)
 _LOST = 2  # the place of the volume that is lost, from 0
