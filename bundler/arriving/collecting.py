@@ -6,7 +6,6 @@ Nothing is written before the signature of the bundle's front holds; what is bro
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,8 @@ from bundler.arriving.bringing import Carrier
 from bundler.arriving.collectlists import drives_of, gather_lists
 from bundler.arriving.collectnotes import STATE_FOLDER, Notes
 from bundler.arriving.stock import Stock
-from bundler.core.durable import host_faults, make_folder, try_lock
+from bundler.core.durable import host_faults, make_folder
+from bundler.core.locks import lock_file
 from bundler.core.volumehead import stem_in_name
 from bundler.errors import (
     BundlerError,
@@ -197,19 +197,10 @@ def _refused(seen: list[Seen], judge: _Judge) -> dict[str | None, BundlerError]:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep a second run from the same folder, where the file system has locks."""
+    """Keep a second run from the same folder."""
     place = folder / STATE_FOLDER
     with host_faults(place):
         place.mkdir(exist_ok=True)
-        handle = os.open(place / "lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
-    try:
-        mine = True
-        with contextlib.suppress(OSError):
-            mine = try_lock(handle)
-        if not mine:
-            raise LockedFault(
-                f"{folder}: another uv-bundler is collecting there", hint="wait until it has ended"
-            )
+    busy = LockedFault(f"{folder}: another uv-bundler is collecting there", hint="wait until it has ended")
+    with lock_file(place / "lock", busy=busy, needed=False):
         yield
-    finally:
-        os.close(handle)

@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bundler.core.durable import host_faults, make_folder, try_lock, whole_file
+from bundler.core.durable import host_faults, make_folder, whole_file
+from bundler.core.locks import lock_file
 from bundler.core.times import write_time
 from bundler.errors import HostFault, LockedFault, UsageFault
 
@@ -56,23 +57,15 @@ class Spool:
                 )
             make_folder(folder)
         path = self.root / ".lock"
-        with host_faults(path):
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        try:
-            with host_faults(path):
-                mine = try_lock(handle)
-            if not mine:
-                raise LockedFault(
-                    f"{path}: another uv-bundler receives into {self.root}",
-                    hint="wait until it has ended, or give each receiver a spool of its own",
-                )
+        busy = LockedFault(
+            f"{path}: another uv-bundler receives into {self.root}",
+            hint="wait until it has ended, or give each receiver a spool of its own",
+        )
+        with lock_file(path, busy=busy):
             with host_faults(self.root):
                 for left in (*self._arriving.glob(".*.tmp"), *self._received.glob(".*.tmp")):
                     left.unlink(missing_ok=True)
             yield
-        finally:
-            with contextlib.suppress(OSError):  # nothing was written to it, so nothing can be lost
-                os.close(handle)
 
     def folders(self) -> list[Path]:
         """Return the folders that may be those of bundles, by name; raises `HostFault`."""

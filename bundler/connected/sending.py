@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bundler.connected.parcels import rounds
-from bundler.core.durable import host_faults, try_lock
+from bundler.core.durable import host_faults
+from bundler.core.locks import lock_folder
 from bundler.core.text import counted, duration, size
 from bundler.errors import DamagedFault, HostFault, LockedFault, UsageFault
 from bundler.media.copying import put_file
@@ -145,20 +146,9 @@ def _alone(drop: Path) -> Iterator[None]:
                 f"{drop}: {'is a file' if drop.exists() else 'no such folder'}, expected the drop folder",
                 hint="check that the share of the diode's proxy is mounted, then name its folder with --out",
             )
-    handle = None
-    with contextlib.suppress(OSError):  # Windows opens no folders
-        handle = os.open(drop, os.O_RDONLY)
-    try:
-        mine = True
-        if handle is not None:
-            with contextlib.suppress(OSError):  # NFS locks no folders
-                mine = try_lock(handle)
-        if not mine:
-            raise LockedFault(
-                f"{drop}: another uv-bundler sends into this folder",
-                hint="wait until it has ended, then run the command again",
-            )
+    busy = LockedFault(
+        f"{drop}: another uv-bundler sends into this folder",
+        hint="wait until it has ended, then run the command again",
+    )
+    with lock_folder(drop, busy=busy):
         yield
-    finally:
-        if handle is not None:
-            os.close(handle)

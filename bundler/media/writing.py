@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.core.digest import Digest, read_chunks
-from bundler.core.durable import host_faults, read_own, try_lock
+from bundler.core.durable import host_faults, read_own
 from bundler.core.fault import Fault
+from bundler.core.locks import lock_folder
 from bundler.core.text import counted
 from bundler.errors import DamagedFault, HostFault, LockedFault, UsageFault
 from bundler.media.copying import put_bytes, put_file, temporary_path
@@ -218,19 +219,6 @@ def _names(bad: Sequence[Outcome]) -> str:
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep a second run from the same folder, where the system has such locks."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
+    busy = LockedFault(f"{folder}: another uv-bundler is writing there", hint="wait until it has ended")
+    with lock_folder(folder, busy=busy):
         yield
-        return
-    try:
-        mine = True
-        with contextlib.suppress(OSError):  # not every file system has locks
-            mine = try_lock(handle)
-        if not mine:
-            raise LockedFault(
-                f"{folder}: another uv-bundler is writing there", hint="wait until it has ended"
-            )
-        yield
-    finally:
-        os.close(handle)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundler.core.durable import host_faults, make_folder, try_lock
+from bundler.core.durable import host_faults, make_folder
+from bundler.core.locks import lock_file
 from bundler.errors import HostFault, LockedFault
 
 if TYPE_CHECKING:
@@ -137,20 +138,12 @@ def locked(prefix: Prefix) -> Iterator[None]:
     make_folder(prefix.state)
     check_prefix(prefix.root)  # again: in a sticky folder another user may have made it first
     path = prefix.state / "lock"
-    with host_faults(path):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        with host_faults(path):
-            mine = try_lock(handle)
-        if not mine:
-            raise LockedFault(
-                f"{path}: another uv-bundler is at work on {prefix.root}",
-                hint="wait until it has ended, then run the command again",
-            )
+    busy = LockedFault(
+        f"{path}: another uv-bundler is at work on {prefix.root}",
+        hint="wait until it has ended, then run the command again",
+    )
+    with lock_file(path, busy=busy):
         with host_faults(prefix.root):
             for left in (*prefix.state.glob(".*.tmp"), prefix.root / FRESH_LINK):
                 left.unlink(missing_ok=True)
         yield
-    finally:
-        with contextlib.suppress(OSError):  # nothing was written to it, so nothing can be lost
-            os.close(handle)
