@@ -166,7 +166,7 @@ def test_what_is_not_here_is_said_and_the_others_are_sent(set_of, tmp_path):
     assert [line.removeprefix("warning: ").removeprefix(str(some)) for line in said] == [
         (
             "/junk.uvb: not sent: ends at byte 9 within a member's header, which needs 503 bytes more: the file is "
-            "truncated, or is no bundle"
+            "cut off, or is no bundle"
         ),
         ": 1 of 6 volumes is missing, and not sent: 3",
         ": 1 of 2 parity volumes is missing, and not sent: 1",
