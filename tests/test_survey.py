@@ -123,3 +123,16 @@ def test_in_a_folder_only_regular_files_that_may_be_of_a_bundle_are_looked_at(tm
     assert len(list(list_files([folder, folder / "a.uvb", folder / "link.uvb"]))) == 3
     with pytest.raises(UsageFault, match="is no regular file"):
         look(folder / "pipe.uvb")
+
+
+def test_beside_a_file_that_was_named_nothing_is_opened_that_is_not_called_a_bundle(tmp_path, monkeypatch):
+    put(tmp_path, files_of(CUT))
+    (tmp_path / "letters.txt").write_bytes(b"nobody's business")
+    looked = []
+    monkeypatch.setattr(survey, "open_regular", lambda path, **_: looked.append(path.name))
+    names = [one.name for one in list_files([tmp_path], by_name=True)]
+    assert len(names) == CUT.volumes
+    assert looked == []
+    with pytest.raises((TypeError, AttributeError)):
+        list(list_files([tmp_path]))
+    assert looked == ["letters.txt"]

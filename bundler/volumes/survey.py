@@ -71,11 +71,12 @@ class Seen:
         return number_in_name(volume_name("x", self.head)) != named
 
 
-def list_files(paths: Iterable[Path]) -> Iterator[Path]:
+def list_files(paths: Iterable[Path], *, by_name: bool = False) -> Iterator[Path]:
     """Yield the files that `paths` name: themselves, and in folders what may be part of a bundle.
 
     In a folder that is each regular file which is called .uvb, or begins as a bundle does, but no `._`
-    companion of macOS. Raises `UsageFault` for a path that is not there, and `HostFault`.
+    companion of macOS; those called .uvb alone where it goes `by_name`, and no file is opened. Raises
+    `UsageFault` for a path that is not there, and `HostFault`.
     """
     seen: set[Path] = set()
     for path in paths:
@@ -85,7 +86,7 @@ def list_files(paths: Iterable[Path]) -> Iterator[Path]:
                     f"{path}: no such file or folder, expected a bundle",
                     hint="check the path, and `ls` the medium",
                 )
-            found = _in_folder(path) if path.is_dir() else [path]
+            found = _in_folder(path, by_name=by_name) if path.is_dir() else [path]
             for one in found:
                 if (real := one.resolve()) not in seen:
                     seen.add(real)
@@ -102,7 +103,7 @@ def _called(name: str) -> bool:
     return name.lower().endswith(".uvb")
 
 
-def _in_folder(folder: Path) -> list[Path]:
+def _in_folder(folder: Path, *, by_name: bool) -> list[Path]:
     found = []
     with os.scandir(folder) as entries:
         for number, entry in enumerate(entries):
@@ -113,7 +114,7 @@ def _in_folder(folder: Path) -> list[Path]:
                 )
             if not entry.is_file(follow_symlinks=False) or entry.name.startswith((".", "_.")):
                 continue  # a half-written file of ours begins with a dot, too
-            if _called(entry.name) or _begins_as_bundle(Path(entry.path)):
+            if _called(entry.name) or (not by_name and _begins_as_bundle(Path(entry.path))):
                 found.append(Path(entry.path))
     return sorted(found, key=lambda one: one.name)
 

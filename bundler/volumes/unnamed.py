@@ -43,7 +43,9 @@ def beside(
     with contextlib.suppress(BundlerError, OSError):
         named = {path.resolve() for path in paths}
         for folder in dict.fromkeys(path.parent for path in paths):
-            others = [one for one in list_files([folder]) if one.resolve() not in named][:MAX_BESIDE]
+            # A file may lie among others that are nobody's business: none of them is opened.
+            called = list_files([folder], by_name=True)
+            others = [one for one in called if one.resolve() not in named][:MAX_BESIDE]
             found = [one for one in look_at(others) if one.index in indexes]
             if count := sum(not whole or bool(one.head and one.head.cut.whole) for one in found):
                 yield f"{folder}: has {counted(count, 'more file')} of this bundle{what}"
