@@ -114,7 +114,8 @@ def test_killed_at_every_call_it_leaves_the_old_state_or_the_new_one(traced, kin
 @pytest.mark.parametrize("kind", STOPS)
 def test_a_fault_in_the_recovery_from_another_one_leaves_the_old_state_or_the_new_one(traced, kind, fault):
     host, calls = traced(kind)
-    first = next(number for number, one in enumerate(calls) if one.name == "read" and one.below(host.bundle))
+    built = f"{host.prefix / 'staging'}/"  # where the first folder is made once the recovery is done
+    first = next(at for at, one in enumerate(calls) if one.name == "mkdir" and one.paths[0].startswith(built))
     names = (*CHANGING, "unlinkat", "rmdir", "getdents64", "close")
     struck = [
         call for name in names for call in points(host, calls[:first], fault, name)
