@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundler.core import gf256
-from bundler.core.erasure import COLUMNS, PARITY, Encoder, Recovery, row_size
+from bundler.core.cut import row_size
+from bundler.core.erasure import COLUMNS, PARITY, Encoder, Recovery
 
 FORMAT = (Path(__file__).parents[1] / "bundler" / "FORMAT.md").read_text(encoding="utf-8")
 SECTION = re.search(r"^## 18\. The erasure code\n(.*?)(?=^## |\Z)", FORMAT, re.MULTILINE | re.DOTALL)[1]

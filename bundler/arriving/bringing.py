@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections import Counter
@@ -16,9 +17,7 @@ from bundler.core.text import counted
 from bundler.core.text import size as show_size
 from bundler.core.volumehead import DATA, PARITY, RESEND, Head, volume_name
 from bundler.errors import HostFault
-from bundler.volumes.handles import Handles
 from bundler.volumes.shelf import Shelf
-from bundler.volumes.spots import read_supplement
 from bundler.volumes.survey import open_regular
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ class Carrier:
     def _item(self, head: Head | None) -> Item:
         """Return the file that is or will be this volume; one that lies here may have another name."""
         name = volume_name(self.stem, head) if head else f"{self.stem}.uvb"
-        said = self._source.said(head) if head else b""
+        said = head.to_member(self._source.index) if head else b""
         copies = [one for one in self._here if one.head == head]
         copies.sort(key=lambda one: one.path.name != name)
         for one in copies:
@@ -184,7 +183,7 @@ class Carrier:
         heads = [one.head for one in self._there if _resent(one) and one.head]
         new = self._good_blocks([one for one in self._there if _resent(one)], lost - extra)
         if new and heads:
-            opening = (self._source.front, self._source.said(heads[0]))
+            opening = (self._source.front, heads[0].to_member(self._source.index))
             pattern = Pattern(
                 self._source.index, Layout(self._source.index, heads[0].cut), heads[0], opening,
                 chosen=sorted(new),
@@ -196,17 +195,8 @@ class Carrier:
         return frozenset(extra | new)
 
     def _good_blocks(self, files: list[Seen], among: set[int]) -> set[int]:
-        handles, shelf = Handles(), Shelf(self._source.index, files)
-        try:
-            named = {
-                block
-                for one in files
-                for block, _ in read_supplement(one, shelf.blocks, handles, note=shelf.note)
-            }
-            return {one for one in named & among if shelf.read(one) is not None}
-        finally:
-            handles.close()
-            shelf.close()
+        with contextlib.closing(Shelf(self._source.index, files)) as shelf:
+            return {one for one in shelf.resent.blocks & among if shelf.read(one) is not None}
 
     def _free_name(self, head: Head) -> Path:
         path, number = self.folder / volume_name(self.stem, head), 1

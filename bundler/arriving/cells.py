@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.core import ustar
-from bundler.core.volumehead import DATA, PARITY, RESEND
-from bundler.volumes.handles import Handles
+from bundler.core.volumehead import PARITY
 from bundler.volumes.shelf import Shelf
-from bundler.volumes.spots import read_supplement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,20 +41,6 @@ class Cells:
         )
 
 
-def blocks_of(seen: Seen, shelf: Shelf) -> Sequence[int]:
-    """Return the numbers of the blocks that the file should hold, in its order; none for parity."""
-    if seen.head is None:
-        return range(len(shelf.blocks))
-    if seen.head.kind == RESEND:
-        with contextlib.closing(Handles()) as handles:
-            found = read_supplement(seen, shelf.blocks, handles, note=lambda *_: None)
-            return [block for block, _ in found]
-    if seen.head.kind == DATA:
-        (layout,) = shelf.layouts
-        return layout.volume_blocks(seen.head.number - 1)
-    return ()
-
-
 def expected_size(index: Index, seen: Seen) -> int:
     """Return the bytes that the file should have."""
     with contextlib.closing(Shelf(index, [seen])) as shelf:
@@ -67,7 +50,7 @@ def expected_size(index: Index, seen: Seen) -> int:
 def trusted_cells(index: Index, seen: Seen) -> Cells:
     """Return the cells of a file that was read before, unread: all of them are right."""
     with contextlib.closing(Shelf(index, [seen])) as shelf:
-        blocks = blocks_of(seen, shelf)
+        blocks = shelf.blocks_in(seen)
         count = len(blocks)
         if seen.head and seen.head.kind == PARITY:
             (layout,) = shelf.layouts
@@ -78,9 +61,9 @@ def trusted_cells(index: Index, seen: Seen) -> Cells:
 def read_cells(index: Index, seen: Seen) -> Cells:
     """Read a file once and tell which of its cells are right. What cannot be read is not right."""
     with contextlib.closing(Shelf(index, [seen])) as shelf:
-        blocks = blocks_of(seen, shelf)
+        blocks = shelf.blocks_in(seen)
         parity = seen.head is not None and seen.head.kind == PARITY
-        right = bytes(_parity(shelf, seen) if parity else (_block(shelf, one) for one in blocks))
+        right = bytes(_parity(shelf, seen) if parity else (shelf.read(one) is not None for one in blocks))
         flawless = (
             seen.intact
             and all(right)
@@ -89,14 +72,6 @@ def read_cells(index: Index, seen: Seen) -> Cells:
             and not shelf.harm
         )
     return Cells(blocks=blocks, right=right, flawless=flawless)
-
-
-def _block(shelf: Shelf, block: int) -> bool:
-    for spot in shelf.spots(block):
-        data = shelf.content(spot)
-        if data is not None and hashlib.sha256(data).hexdigest() == shelf.blocks.digest(block).hex:
-            return True
-    return False
 
 
 def _parity(shelf: Shelf, seen: Seen) -> Iterator[bool]:

@@ -24,7 +24,6 @@ from bundler.errors import (
     SignatureFault,
     UsageFault,
 )
-from bundler.offline.front import as_members, files_of
 from bundler.offline.signedindex import VerifiedIndex, verify_index
 from bundler.volumes.adopting import adopt
 from bundler.volumes.choosing import Found, choose
@@ -84,13 +83,8 @@ def collect(
             notes = Notes(folder, found.signed.digest)
         verified, mine = judge.accepted(found.signed, str(folder)), {one.path for one in here}
         files = adopt(verified.index, found)
-        source = Source(
-            front=b"".join(as_members(files_of(found.signed))),
-            index=verified.index,
-            digest=found.signed.digest,
-        )
         carrier = Carrier(
-            source,
+            Source.of(found.signed, verified.index),
             notes,
             here=[one for one in files if one.path in mine],
             there=[one for one in files if one.path not in mine],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bundler.core.durable import read_own, whole_file
 from bundler.core.fault import Fault
-from bundler.core.volumehead import PARITY, number_in_name
+from bundler.core.volumehead import PARITY, number_in_name, volumes_of
 from bundler.media.drives import MAX_LIST_BYTES, SUFFIX, PackingList
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def drives_of(packing: PackingList, cut: Cut) -> dict[tuple[bool, int], str]:
                 if cut.data_volumes == 1:
                     found[False, 1] = drive.label
                 continue
-            parity = named[0] == PARITY
-            if named[2] == (cut.parity_volumes if parity else cut.data_volumes):
-                found[parity, named[1]] = drive.label
+            kind, number, total = named
+            if total == volumes_of(cut, kind):
+                found[kind == PARITY, number] = drive.label
     return found
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bundler.core.text import counted, numbers
+from bundler.core.text import are, counted, numbers
 from bundler.core.text import size as show_size
 from bundler.core.volumehead import PARITY
 
@@ -111,8 +111,7 @@ class Stock:
                 said.append(f"{ones[0].path.name} is {word}")
             elif ones:
                 which = "volume" if len(ones) == 1 else "volumes"
-                verb = "is" if len(ones) == 1 else "are"
-                said.append(f"{which} {numbers([one.number for one in ones])} {verb} {word}")
+                said.append(f"{which} {numbers([one.number for one in ones])} {are(len(ones))} {word}")
         return ", ".join(said)
 
     def needs(self) -> str:
@@ -132,16 +131,14 @@ class Stock:
         else:
             if missing:
                 total = sum(one.pattern.size for one in missing)
-                verb = "is" if len(missing) == 1 else "are"
                 said.append(
-                    f"{len(missing)} of {counted(len(data), 'volume')} {verb} still needed: "
+                    f"{len(missing)} of {counted(len(data), 'volume')} {are(len(missing))} still needed: "
                     f"{numbers([one.number for one in missing])} ({show_size(total)})"
                 )
             if hurt:
                 lost = [size for one in hurt for _, _, size in one.lost()]
-                verb = "is" if len(hurt) == 1 else "are"
                 said.append(
-                    f"{len(hurt)} of {counted(len(data), 'volume')} {verb} damaged: "
+                    f"{len(hurt)} of {counted(len(data), 'volume')} {are(len(hurt))} damaged: "
                     f"{numbers([one.number for one in hurt])} ({counted(len(lost), 'block')}, "
                     f"{show_size(sum(lost))})"
                 )

@@ -89,10 +89,7 @@ def _beyond(layout: Layout, files: Sequence[Kept], missing: list[int]) -> list[i
             for place, (group, row, column) in enumerate(layout.parity_cells(head.number - 1)):
                 if one.cells.right[place]:
                     parity[group, row].add(column)
-    rows: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for block in missing:
-        at = layout.place(block)
-        rows[at.group, at.row].append(block)
+    rows = layout.by_row(missing)
     # The first columns of each row: these are blocks of the same volumes, which can be asked for whole.
     return sorted(block for at, lost in rows.items() for block in lost[: max(0, len(lost) - len(parity[at]))])
 

@@ -14,7 +14,7 @@ import typer
 from bundler.commands.options import Quiet  # noqa: TC001  # the same
 from bundler.commands.output import emit, say
 from bundler.commands.watch import watch
-from bundler.core.text import counted, duration, numbers, size
+from bundler.core.text import are, counted, duration, numbers, size
 from bundler.errors import UsageFault
 
 if TYPE_CHECKING:
@@ -118,9 +118,8 @@ def _absent(seen: list[Seen]) -> Iterator[str]:
         mine = [one for one in seen if one.index == index]
         for part in parts_of(mine):
             if absent := part["missing"]:
-                total = counted(len(absent) + len(part["here"]), "volume")
-                verb = "is" if len(absent) == 1 else "are"
-                which = f"{len(absent)} of {total} {verb} missing, and not written: {numbers(absent)}"
+                count, total = len(absent), counted(len(absent) + len(part["here"]), "volume")
+                which = f"{count} of {total} {are(count)} missing, and not written: {numbers(absent)}"
                 if part["whole"]:
                     which = "the bundle in one file is missing, and not written"
                 yield f"{mine[0].path.parent}: {which}"

@@ -141,15 +141,13 @@ def repair(
       uv-bundler repair /media/drive-a /media/drive-b --to good/
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.core.durable import make_folder
-    from bundler.offline.front import as_members, files_of
     from bundler.volumes.losses import losses
     from bundler.volumes.needed import needed
     from bundler.volumes.repairing import check_target, write_good
     from bundler.volumes.splitting import Source
 
     found, inventory, name = _take(bundle, trust=trust, verifier=verifier, quiet=quiet)
-    digest = found.signed.digest
-    wanting = inventory.wanting(digest)
+    wanting = inventory.wanting(found.signed.digest)
     need = needed(inventory)
     if not quiet:
         for told in losses(inventory, found):
@@ -162,7 +160,7 @@ def repair(
         return
     check_target(to, wanting, inventory)
     make_folder(to)
-    source = Source(front=b"".join(as_members(files_of(found.signed))), index=inventory.index, digest=digest)
+    source = Source.of(found.signed, inventory.index)
     with watch(quiet=quiet) as progress:
         written = write_good(to, wanting=wanting, inventory=inventory, source=source, progress=progress)
     if not quiet:

@@ -10,11 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bundler.core.text import counted, numbers
-from bundler.core.volumehead import DATA, PARITY, RESEND, stem_in_name
+from bundler.core.index import SUMS_NAME
+from bundler.core.text import are, counted, numbers
+from bundler.core.volumehead import DATA, PARITY, RESEND, stem_in_name, volumes_of
 from bundler.errors import DamagedFault, IncompleteFault, UsageFault
-from bundler.media.sums import SUMS_NAME
 from bundler.offline.folder import make_one_file
+from bundler.volumes.splitting import SUMS_SUFFIX
 from bundler.volumes.survey import list_files, look
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from bundler.volumes.survey import Seen
 
-SUMS_SUFFIX = f".{SUMS_NAME}"
 _ONLY = re.compile(r"(p?)([1-9][0-9]{0,3})(?:-(p?)([1-9][0-9]{0,3}))?")
 
 
@@ -126,7 +126,7 @@ def _consignment(
             note(f"{one.path}: not sent: {volumes[kind, number].path} is the same {one.title}")
         else:
             volumes[kind, number] = parcel
-    totals = {DATA: cut.data_volumes if cut else 1, PARITY: cut.parity_volumes if cut else 0}
+    totals = {kind: volumes_of(cut, kind) for kind in (DATA, PARITY)} if cut else {DATA: 1, PARITY: 0}
     where = str(files[0].path.parent)
     if only is not None:
         volumes = {one: _wanted(one, volumes, totals, where=where) for one in only}
@@ -134,11 +134,9 @@ def _consignment(
         for kind, word in ((DATA, "volume"), (PARITY, "parity volume")):
             absent = [one for one in range(1, totals[kind] + 1) if (kind, one) not in volumes]
             if absent and volumes:  # a supplement alone is sent alone
-                verb = "is" if len(absent) == 1 else "are"
-                note(
-                    f"warning: {where}: {len(absent)} of {counted(totals[kind], word)} {verb} missing, "
-                    f"and not sent: {numbers(absent)}"
-                )
+                count, total = len(absent), counted(totals[kind], word)
+                which = f"{count} of {total} {are(count)} missing, and not sent: {numbers(absent)}"
+                note(f"warning: {where}: {which}")
     loose = [] if only is not None else [*_sums(files), *sorted(supplements, key=lambda one: one.path.name)]
     ordered = [volumes[key] for key in sorted(volumes)]
     return Consignment(

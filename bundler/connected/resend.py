@@ -103,8 +103,7 @@ def write_supplement(
     with whole_file(path) as stream:
         written += stream.write(given.source.opening(head))
         for block, data in _read(given, blocks, progress=progress):
-            written += stream.write(ustar.header(layout.blocks.name(block), len(data)))
-            written += stream.write(data + ustar.padding(len(data)))
+            written += stream.write(ustar.member(layout.blocks.name(block), data))
         written += stream.write(ustar.END)
     return written
 

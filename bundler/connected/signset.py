@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bundler.arriving.cells import read_cells
@@ -16,9 +16,9 @@ from bundler.connected.addsignature import add_signature, refuse_again
 from bundler.core.digest import hash_file
 from bundler.core.durable import host_faults, read_own, whole_file
 from bundler.core.fault import Fault
+from bundler.core.index import SUMS_NAME
 from bundler.errors import DamagedFault, UsageFault
 from bundler.offline.folder import make_one_file
-from bundler.offline.front import as_members, front_files
 from bundler.offline.signedindex import parse_named
 from bundler.signing.sshsig import verify_sshsig
 from bundler.signing.trust import NAMESPACE
@@ -84,9 +84,9 @@ def sign_files(paths: Sequence[Path], key: SigningKey, *, progress: Progress) ->
         if one.head is None:
             add_signature(one.path, key, signature=signature, progress=progress)
         else:
-            opening = b"".join(as_members(front_files(front.raw, signatures, front.chain)))
-            source = Source(front=opening, index=index, digest=found.signed.digest)
-            digests[one.path] = _rewrite(one, source, progress)
+            digests[one.path] = _rewrite(
+                one, Source.of(replace(front, signatures=signatures), index), progress
+            )
         most = max(most, len(signatures))
     _renew_sums([one.path for one in found.files], digests)
     return Signed(files=tuple(one.path for one in missing), signatures=most)
@@ -139,7 +139,7 @@ def _renew_sums(files: Iterable[Path], digests: dict[Path, str]) -> None:
     known = {(one.parent, os.fsencode(one.name)): one for one in files}
     for folder in sorted({folder for folder, _ in known}):
         with host_faults(folder):
-            lists = sorted(one for one in folder.iterdir() if one.name.endswith("SHA256SUMS"))
+            lists = sorted(one for one in folder.iterdir() if one.name.endswith(SUMS_NAME))
         for listed in lists:
             with host_faults(listed):
                 text = read_own(listed, limit=_MAX_SUMS)

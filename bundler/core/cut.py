@@ -11,7 +11,7 @@ from bundler.core import ustar
 from bundler.core.blocks import Blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bundler.core.index import Index
 
@@ -96,6 +96,14 @@ class Layout:
             row, column = divmod(inside, self.cut.columns(group))
         return Place(group=group, row=row, column=column)
 
+    def by_row(self, blocks: Iterable[int]) -> dict[tuple[int, int], list[int]]:
+        """Return the blocks by the group and the row that they are in, in the order in which they come."""
+        rows: dict[tuple[int, int], list[int]] = {}
+        for block in blocks:
+            place = self.place(block)
+            rows.setdefault((place.group, place.row), []).append(block)
+        return rows
+
     def block(self, group: int, row: int, column: int) -> int | None:
         """Return the block in that place, or None where the row has none."""
         width, height = self.cut.columns(group), self.rows(group)
@@ -112,7 +120,7 @@ class Layout:
         """Return the bytes of each parity cell of a row."""
         if self._sized[0] != (group, row):  # it is asked for each cell of a row after the other
             longest = max(map(self.blocks.size, self.row_blocks(group, row).values()), default=0)
-            self._sized = (group, row), -(-longest // _STRIPS) * _STRIPS
+            self._sized = (group, row), row_size(longest)
         return self._sized[1]
 
     def data_volume(self, block: int) -> int:
@@ -148,6 +156,11 @@ class Layout:
 
     def _group_of(self, block: int) -> int:
         return bisect_right(self._firsts, block, hi=self.cut.groups) - 1
+
+
+def row_size(longest: int) -> int:
+    """Return the size in bytes of a row, and of its parity cells, whose longest data cell has `longest`."""
+    return -(-longest // _STRIPS) * _STRIPS
 
 
 def parity_name(group: int, row: int, column: int, sha256: str) -> str:

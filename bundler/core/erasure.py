@@ -25,11 +25,6 @@ PARITY = 100  # parity cells of a row
 _PIECE = 64 << 10
 
 
-def row_size(longest: int) -> int:
-    """Return the size in bytes of a row, and of its parity cells, whose longest data cell has `longest`."""
-    return -(-longest // 8) * 8
-
-
 class Encoder:
     """The parity cells of one row, as its data cells come by."""
 

@@ -43,6 +43,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def are(count: int) -> str:
+    """Return the verb for so many things: `is` or `are`."""
+    return "is" if count == 1 else "are"
+
+
 def numbers(found: Iterable[int]) -> str:
     """Write numbers as people read them out: `7, 19, 31-33`; many of them are cut short."""
     spans: list[list[int]] = []

@@ -72,6 +72,11 @@ def parse_header(block: bytes) -> tuple[str, int]:
     return path, int(size[:11], 8)
 
 
+def member(name: str, content: bytes) -> bytes:
+    """Return a whole member: header, content and padding."""
+    return b"".join((header(name, len(content)), content, padding(len(content))))
+
+
 def padding(size: int) -> bytes:
     """Return the zeros between a member of `size` bytes and the next header."""
     return bytes(-size % BLOCK)

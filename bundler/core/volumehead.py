@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bundler.core import ustar
 from bundler.core.cut import Cut
 from bundler.core.fault import Fault
 
@@ -33,7 +34,7 @@ class Head:
     index: str
 
     def __post_init__(self) -> None:
-        most = {DATA: self.cut.data_volumes, PARITY: self.cut.parity_volumes, RESEND: 1}[self.kind]
+        most = 1 if self.kind == RESEND else volumes_of(self.cut, self.kind)
         if not 1 <= self.number <= most or (self.kind == DATA and self.cut.whole):
             raise ValueError(f"no such volume: {self}")
 
@@ -89,6 +90,15 @@ class Head:
         )
         return "".join(line + "\n" for line in lines).encode("ascii")
 
+    def to_member(self, index: Index) -> bytes:
+        """Return `VOLUME` as a volume has it behind its front: header, text and padding."""
+        return ustar.member(VOLUME_NAME, self.to_bytes(index))
+
+
+def volumes_of(cut: Cut, kind: str) -> int:
+    """Return how many files of that kind, `data` or `parity`, a bundle has that is cut so."""
+    return {DATA: cut.data_volumes, PARITY: cut.parity_volumes}[kind]
+
 
 def volume_name(stem: str, head: Head) -> str:
     """Return the file name of a volume: `STEM.0003-of-0040.uvb`."""
@@ -96,7 +106,7 @@ def volume_name(stem: str, head: Head) -> str:
         return f"{stem}.resend.uvb"
     if head.cut.whole:
         return f"{stem}.parity.uvb"
-    total = head.cut.volumes if head.kind == DATA else head.cut.parity_volumes
+    total = volumes_of(head.cut, head.kind)
     width = max(4, len(str(max(head.cut.volumes, head.cut.parity_volumes))))
     mark = "p" if head.kind == PARITY else ""
     return f"{stem}.{mark}{head.number:0{width}d}-of-{total:0{width}d}.uvb"

@@ -68,7 +68,7 @@ class Planner:
         self, sources: Sequence[Source], medium: Medium, *, drive: str | None, state: Path | None
     ) -> None:
         """Read the packing lists beside the sources, or in `state`; raises `UsageFault` and `HostFault`."""
-        self._sources, self._medium = sources, medium
+        self._medium = medium
         places = {one.stem: (state or one.path.parent) / f"{one.stem}{SUFFIX}" for one in reversed(sources)}
         self._places = places
         self._lists = {stem: read_list(path) for stem, path in places.items()}

@@ -8,7 +8,6 @@ from bundler.core.digest import Digest
 from bundler.core.fault import Fault
 from bundler.core.names import MAX_SEGMENT, check_distinct, portable_path
 
-SUMS_NAME = "SHA256SUMS"
 MAX_SUMS_BYTES = 4 << 20  # about 24 000 files with names of 100 characters
 _LINE = re.compile(r"([0-9a-f]{64}) [ *]([\x21-\x7e]+)")
 

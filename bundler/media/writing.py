@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from bundler.core.digest import Digest, read_chunks
 from bundler.core.durable import host_faults, read_own
 from bundler.core.fault import Fault
+from bundler.core.index import SUMS_NAME
 from bundler.core.locks import lock_folder
 from bundler.core.text import counted
 from bundler.errors import DamagedFault, HostFault, LockedFault, UsageFault
@@ -21,7 +22,7 @@ from bundler.media.copying import put_bytes, put_file, temporary_path
 from bundler.media.filling import Load, Planner, Source
 from bundler.media.preflight import Medium, check_names, check_sizes, preflight
 from bundler.media.readback import Expected, Outcome, ReadBack, read_back
-from bundler.media.sums import MAX_SUMS_BYTES, SUMS_NAME, parse_sums, write_sums
+from bundler.media.sums import MAX_SUMS_BYTES, parse_sums, write_sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -32,7 +32,7 @@ def files_of(signed: SignedIndex) -> Iterator[tuple[str, bytes]]:
 def as_members(files: Iterator[tuple[str, bytes]]) -> Iterator[bytes]:
     """Yield these files as members of a container."""
     for path, content in files:
-        yield ustar.header(path, len(content)) + content + ustar.padding(len(content))
+        yield ustar.member(path, content)
 
 
 def _signed(name: str, data: bytes, signatures: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:

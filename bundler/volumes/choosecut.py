@@ -15,7 +15,7 @@ from bundler.core import ustar
 from bundler.core.blocks import Blocks
 from bundler.core.cut import MAX_PARITY, MAX_VOLUMES, Cut, Layout
 from bundler.core.text import counted
-from bundler.core.volumehead import DATA, PARITY, Head
+from bundler.core.volumehead import DATA, PARITY, Head, volumes_of
 from bundler.errors import UsageFault
 
 if TYPE_CHECKING:
@@ -225,7 +225,6 @@ class _Sizes:
         )
 
     def _overhead(self, kind: str, cut: Cut) -> int:
-        number = cut.data_volumes if kind == DATA else cut.parity_volumes
-        head = Head(kind=kind, number=number, cut=cut, index=self._source.digest)
+        head = Head(kind=kind, number=volumes_of(cut, kind), cut=cut, index=self._source.digest)
         said = len(head.to_bytes(self._source.index))
         return len(self._source.front) + ustar.stored_size(said) + len(ustar.END)

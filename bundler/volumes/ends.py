@@ -20,8 +20,7 @@ def check_ends(shelf: Shelf, seen: Seen, *, front: str) -> None:
     elif seen.front != front:
         shelf.note(seen, "its signatures or trust documents are not those of the other files")
     elif seen.head:
-        text = seen.head.to_bytes(shelf.index)
-        expected = ustar.header(VOLUME_NAME, len(text)) + text + ustar.padding(len(text))
+        expected = seen.head.to_member(shelf.index)
         if shelf.bytes_before(seen, len(expected)) != expected:
             shelf.note(seen, f"{VOLUME_NAME} is damaged")
     if shelf.tail(seen) != ustar.END:

@@ -54,7 +54,7 @@ class NewFile:
 
     def add(self, name: str, data: bytes) -> None:
         """Append a member of a container."""
-        self.write(b"".join((ustar.header(name, len(data)), data, ustar.padding(len(data)))))
+        self.write(ustar.member(name, data))
 
     def add_cell(self, group: int, row: int, column: int, cell: bytes) -> None:
         """Append a parity cell as a member; its name has its digest."""

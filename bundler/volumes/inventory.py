@@ -204,7 +204,7 @@ def _read(
                     parity[cut][group][row] |= 1 << column
                 progress.advance(layout.row_size(group, row))
         else:
-            blocks, short = _blocks_in(shelf, seen), seen.size < shelf.expected_size(seen)
+            blocks, short = shelf.blocks_in(seen), seen.size < shelf.expected_size(seen)
             for block in blocks:
                 cells += 1
                 if shelf.read(block) is None:
@@ -227,14 +227,6 @@ def _read(
             size=shelf.expected_size(seen),
             wrong=harm.first if harm else None,
         )
-
-
-def _blocks_in(shelf: Shelf, seen: Seen) -> Sequence[int]:
-    if seen.head is None:
-        return range(len(shelf.blocks))
-    if seen.head.kind == DATA:
-        return shelf.layouts[0].volume_blocks(seen.head.number - 1)
-    return list(shelf.resent.blocks)
 
 
 def _check_members(shelf: Shelf, seen: Seen) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bundler.core.cut import Layout
     from bundler.volumes.inventory import Inventory
-
-    _Row = tuple[int, int]  # group and row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +30,7 @@ def needed(inventory: Inventory) -> Need:
     """
     lost = _after_others(inventory)
     layout = inventory.main
-    rows: dict[_Row, list[int]] = defaultdict(list)
-    for block in sorted(lost):
-        at = layout.place(block)
-        rows[at.group, at.row].append(block)
+    rows = layout.by_row(sorted(lost))
     short = {row: len(blocks) - inventory.good_parity(layout, *row) for row, blocks in rows.items()}
     chosen: set[int] = set()
     if not layout.cut.whole:
@@ -59,11 +53,7 @@ def _after_others(inventory: Inventory) -> set[int]:
     while lost and len(lost) != before and len(inventory.layouts) > 1:
         before = len(lost)
         for layout in inventory.layouts:
-            rows: dict[_Row, list[int]] = defaultdict(list)
-            for block in lost:
-                place = layout.place(block)
-                rows[place.group, place.row].append(block)
-            for row, blocks in rows.items():
+            for row, blocks in layout.by_row(lost).items():
                 if len(blocks) <= inventory.good_parity(layout, *row):
                     lost.difference_update(blocks)
     return lost

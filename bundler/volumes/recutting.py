@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.errors import UsageFault
-from bundler.offline.front import as_members, files_of
 from bundler.offline.reader import Reader, reader_of
 from bundler.offline.signedindex import parse_named, verify_index
 from bundler.volumes.choosecut import choose
@@ -52,10 +51,7 @@ def begin(
     verified = verify_index(signed, trust=trust, name=name, verifier=verifier) if trust else None
     index = verified.index if verified else parse_named(signed, name=name)
     reader.begin(index)
-    front = b"".join(as_members(files_of(signed)))
-    return Given(
-        reader=reader, source=Source(front=front, index=index, digest=signed.digest), verified=verified
-    )
+    return Given(reader=reader, source=Source.of(signed, index), verified=verified)
 
 
 def split(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bundler.core import ustar
 from bundler.core.blocks import Blocks
 from bundler.core.cut import Layout, parity_name
-from bundler.core.volumehead import DATA, RESEND
+from bundler.core.volumehead import DATA, PARITY, RESEND
 from bundler.volumes.handles import Handles
 from bundler.volumes.spots import Resent, Spot
 from bundler.volumes.stacks import Stack
@@ -160,34 +160,32 @@ class Shelf:
         if spot.end > spot.seen.size:
             self._note_short(spot.seen)
             return None
-        around = [(spot.at, spot.header), (spot.end, ustar.padding(spot.size))] if spot.header else []
-        for (
-            at,
-            expected,
-        ) in around:  # by themselves: what is wrong with them costs no content, which is not copied
-            self._expect(spot, at, expected)
-        begin = spot.at + len(spot.header)
-        try:
-            data = self._handles.read(spot.seen.path, begin, spot.size)
-        except OSError as error:
-            self.note(spot.seen, f"byte {begin}: {error.strerror or error}")
-            return None
-        if len(data) < spot.size:
-            self._note_short(spot.seen)
-            return None
-        return data
+        if spot.header:  # by themselves: what is wrong with them costs no content, which is not copied
+            self._expect(spot, spot.at, spot.header)
+            self._expect(spot, spot.end, ustar.padding(spot.size))
+        return self._read(spot.seen, spot.at + len(spot.header), spot.size)
 
     def _expect(self, spot: Spot, at: int, expected: bytes) -> None:
         """Note where what stands beside a cell's content is not what is expected there."""
-        if not expected:
-            return
+        found = self._try(spot.seen, at, len(expected)) if expected else b""
+        if found is not None and found != expected:
+            self.note(spot.seen, f"byte {spot.at}: the header or the padding of a cell is damaged")
+
+    def _try(self, seen: Seen, at: int, count: int) -> bytes | None:
+        """Return up to `count` bytes of a file, or None where it cannot be read there, which is noted."""
         try:
-            found = self._handles.read(spot.seen.path, at, len(expected))
+            return self._handles.read(seen.path, at, count)
         except OSError as error:
-            self.note(spot.seen, f"byte {at}: {error.strerror or error}")
-        else:
-            if found != expected:
-                self.note(spot.seen, f"byte {spot.at}: the header or the padding of a cell is damaged")
+            self.note(seen, f"byte {at}: {error.strerror or error}")
+            return None
+
+    def _read(self, seen: Seen, at: int, count: int) -> bytes | None:
+        """Return so many bytes of a file, or None where it cannot be read or ends before, which is noted."""
+        data = self._try(seen, at, count)
+        if data is not None and len(data) < count:
+            self._note_short(seen)
+            return None
+        return data
 
     def parity_files(self, cut: Cut, group: int, row: int, column: int) -> Sequence[Seen]:
         """Return the files that should have the parity cell."""
@@ -214,20 +212,25 @@ class Shelf:
         if spot.end > spot.seen.size:
             self._note_short(spot.seen)
             return None
-        try:
-            data = self._handles.read(spot.seen.path, spot.at, ustar.stored_size(spot.size))
-        except OSError as error:
-            self.note(spot.seen, f"byte {spot.at}: {error.strerror or error}")
-            return None
-        if len(data) < ustar.stored_size(spot.size):
-            self._note_short(spot.seen)
+        data = self._read(spot.seen, spot.at, ustar.stored_size(spot.size))
+        if data is None:
             return None
         cell = data[ustar.BLOCK : ustar.BLOCK + spot.size]
         name = parity_name(group, row, column, hashlib.sha256(cell).hexdigest())
-        if data == ustar.header(name, spot.size) + cell + ustar.padding(spot.size):
+        if data == ustar.member(name, cell):
             return cell
         self.note(spot.seen, f"parity cell {column + 1} of row {row + 1} at byte {spot.at} is damaged")
         return None
+
+    def blocks_in(self, seen: Seen) -> Sequence[int]:
+        """Return the numbers of the blocks that the file should hold, in its order; none for parity."""
+        if seen.head is None:
+            return range(len(self.blocks))
+        if seen.head.kind == RESEND:
+            return self.resent.of(seen)
+        if seen.head.kind == PARITY:
+            return ()
+        return self._stacks[seen.head.cut].layout.volume_blocks(seen.head.number - 1)
 
     def expected_size(self, seen: Seen) -> int:
         """Return the bytes that the file should have, given where its payload or its cells begin."""
@@ -241,19 +244,11 @@ class Shelf:
     def tail(self, seen: Seen) -> bytes:
         """Return what the file has after its last cell, at most a block more than belongs there."""
         end = self.expected_size(seen) - len(ustar.END)
-        try:
-            return self._handles.read(seen.path, end, len(ustar.END) + ustar.BLOCK)
-        except OSError as error:
-            self.note(seen, f"byte {end}: {error.strerror or error}")
-            return b""
+        return self._try(seen, end, len(ustar.END) + ustar.BLOCK) or b""
 
     def bytes_before(self, seen: Seen, count: int) -> bytes:
         """Return the bytes that stand before the file's payload or cells; fewer, or none, on an error."""
-        try:
-            return self._handles.read(seen.path, max(0, seen.start - count), min(count, seen.start))
-        except OSError as error:
-            self.note(seen, f"byte {seen.start - count}: {error.strerror or error}")
-            return b""
+        return self._try(seen, max(0, seen.start - count), min(count, seen.start)) or b""
 
     def _note_block(self, spot: Spot, block: int) -> None:
         self.note(spot.seen, f"{self.blocks.describe(block)} at byte {spot.at} is damaged")

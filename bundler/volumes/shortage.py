@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bundler.core import ustar
-from bundler.core.text import counted, numbers, size
-from bundler.core.volumehead import DATA, PARITY, Head, volume_name
+from bundler.core.text import are, counted, numbers, size
+from bundler.core.volumehead import DATA, PARITY, Head, volume_name, volumes_of
 from bundler.errors import IncompleteFault
 
 if TYPE_CHECKING:
@@ -45,11 +45,7 @@ def check_enough(shelf: Shelf, *, name: str, words: str) -> None:
 
 def _recoverable(shelf: Shelf, layout: Layout, gone: Iterable[int]) -> Iterator[int]:
     """Yield those of the blocks that no file has in whose rows there is enough parity for all of these."""
-    rows: dict[tuple[int, int], list[int]] = {}
-    for block in gone:
-        place = layout.place(block)
-        rows.setdefault((place.group, place.row), []).append(block)
-    for (group, row), blocks in rows.items():
+    for (group, row), blocks in layout.by_row(gone).items():
         if len(blocks) <= parity_present(shelf, layout, group, row):
             yield from blocks
 
@@ -63,8 +59,7 @@ def parity_present(shelf: Shelf, layout: Layout, group: int, row: int) -> int:
 def missing_volumes(shelf: Shelf, layout: Layout, kind: str) -> list[int]:
     """Return the numbers, from 1, of the volumes of that kind that no file is."""
     cut = layout.cut
-    total = cut.data_volumes if kind == DATA else cut.parity_volumes
-    return [one + 1 for one in range(total) if not shelf.copies(cut, kind, one)]
+    return [one + 1 for one in range(volumes_of(cut, kind)) if not shelf.copies(cut, kind, one)]
 
 
 def stored_bytes(layout: Layout, volume: int) -> int:
@@ -82,9 +77,8 @@ def absent_lines(shelf: Shelf) -> list[str]:
             if absent and cut.whole and kind == DATA:
                 lines.append("the bundle in one file is missing")
             elif absent:
-                total = cut.data_volumes if kind == DATA else cut.parity_volumes
-                verb = "is" if len(absent) == 1 else "are"
-                lines.append(f"{len(absent)} of {counted(total, what)} {verb} missing: {numbers(absent)}")
+                total = counted(volumes_of(cut, kind), what)
+                lines.append(f"{len(absent)} of {total} {are(len(absent))} missing: {numbers(absent)}")
     return lines
 
 
@@ -102,9 +96,8 @@ def _missing(shelf: Shelf, layouts: Iterable[Layout]) -> str:
             Head(kind=DATA, number=data[0], cut=cut, index="0" * 64),
         )
         total = sum(stored_bytes(layout, one - 1) for one in data)
-        verb = "is" if len(data) == 1 else "are"
         said.append(
-            f"{len(data)} of {counted(cut.volumes, 'volume')} {verb} missing: {numbers(data)} "
+            f"{len(data)} of {counted(cut.volumes, 'volume')} {are(len(data))} missing: {numbers(data)} "
             f"({size(total)}; the first is {first})"
         )
     if short := [one for one in shelf.files if one.size < shelf.expected_size(one)]:

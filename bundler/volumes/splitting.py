@@ -17,8 +17,10 @@ from bundler.core import ustar
 from bundler.core.cut import Layout
 from bundler.core.digest import Digest
 from bundler.core.durable import host_faults
-from bundler.core.volumehead import DATA, PARITY, VOLUME_NAME, Head, volume_name
+from bundler.core.index import SUMS_NAME
+from bundler.core.volumehead import DATA, PARITY, Head, volume_name, volumes_of
 from bundler.errors import DamagedFault, UsageFault
+from bundler.offline.front import as_members, files_of
 from bundler.volumes.fileset import Beside, FileSet, NewFile, whole_files
 
 if TYPE_CHECKING:
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
     from bundler.core.erasure import Encoder
     from bundler.core.index import Index
     from bundler.core.progress import Progress
+    from bundler.offline.signedindex import SignedIndex
 
-SUMS_SUFFIX = ".SHA256SUMS"
+SUMS_SUFFIX = f".{SUMS_NAME}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,11 @@ class Source:
     index: Index
     digest: str
 
+    @classmethod
+    def of(cls, signed: SignedIndex, index: Index) -> Source:
+        """Take it from what was read, which must still have its chain, and from its parsed index."""
+        return cls(front=b"".join(as_members(files_of(signed))), index=index, digest=signed.digest)
+
     @property
     def total(self) -> int:
         """The bytes of all blocks."""
@@ -63,12 +71,7 @@ class Source:
 
     def opening(self, head: Head) -> bytes:
         """Return what a volume begins with: the front and `VOLUME`."""
-        return self.front + self.said(head)
-
-    def said(self, head: Head) -> bytes:
-        """Return `VOLUME` as a volume has it behind its front: header, text and padding."""
-        text = head.to_bytes(self.index)
-        return b"".join((ustar.header(VOLUME_NAME, len(text)), text, ustar.padding(len(text))))
+        return self.front + head.to_member(self.index)
 
     def container(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the bytes of the bundle as one file (§1); `blocks` are all of its blocks, in their order."""
@@ -134,10 +137,11 @@ def write_parity(
 
 def set_paths(folder: Path, stem: str, source: Source, cut: Cut) -> list[Path]:
     """Return the files that a set consists of, without the list of sums."""
-    data = [] if cut.whole else range(1, cut.data_volumes + 1)
-    places = [(DATA, number) for number in data]
-    places += [(PARITY, number) for number in range(1, cut.parity_volumes + 1)]
-    heads = [Head(kind=kind, number=number, cut=cut, index=source.digest) for kind, number in places]
+    heads = [
+        Head(kind=kind, number=number + 1, cut=cut, index=source.digest)
+        for kind in ((PARITY,) if cut.whole else (DATA, PARITY))
+        for number in range(volumes_of(cut, kind))
+    ]
     whole = [folder / f"{stem}.uvb"] if cut.whole else []
     return whole + [folder / volume_name(stem, head) for head in heads]
 

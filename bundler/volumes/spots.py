@@ -10,7 +10,7 @@ from bundler.core import ustar
 from bundler.core.fault import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, KeysView, Sequence
     from pathlib import Path
 
     from bundler.core.blocks import Blocks
@@ -49,9 +49,13 @@ class Resent:
         return bool(self._last)
 
     @property
-    def blocks(self) -> Iterable[int]:
+    def blocks(self) -> KeysView[int]:
         """The blocks that are in any of the files."""
         return self._last.keys()
+
+    def of(self, seen: Seen) -> Sequence[int]:
+        """Return the blocks that one of the files has, in its order, which is ascending."""
+        return [block for block in sorted(self._last) if any(one is seen for one, _ in self.places(block))]
 
     def add(self, seen: Seen, blocks: Blocks, handles: Handles, *, note: Callable[[Seen, str], None]) -> None:
         """Take what a supplement says that it has; what is wrong with its headers is noted."""

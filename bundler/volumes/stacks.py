@@ -48,9 +48,8 @@ class Stack:
         cut = self.layout.cut
         volume = 0 if cut.whole else column * cut.groups + group
         files = self.copies(PARITY, volume)
-        return files, self.table(PARITY, volume)[
-            row * cut.parity + column if cut.whole else row
-        ] if files else 0
+        place = row * cut.parity + column if cut.whole else row
+        return files, self.table(PARITY, volume)[place] if files else 0
 
     def table(self, kind: str, volume: int) -> array[int]:
         """Return where the header of each cell of the volume begins, and where the last one ends."""
