@@ -25,7 +25,7 @@ from bundler.core.cut import Cut
 from bundler.core.ticket import Ticket
 from bundler.errors import HostFault, LockedFault
 from bundler.volumes.shelf import Shelf
-from bundler.volumes.survey import look, read_front
+from bundler.volumes.survey import front_of, look
 
 resource = pytest.importorskip("resource", reason="needs POSIX: limits, pipes and links")
 
@@ -361,11 +361,7 @@ def test_volumes_without_a_block_are_volumes(far, tmp_path):
 def test_a_front_that_becomes_another_one_while_it_is_read_makes_no_bundle(far, made, monkeypatch):
     from bundler.arriving import receivedsets
 
-    def swapped(_, *, name):
-        with made["other"][0].open("rb", buffering=0) as stream:
-            return read_front(stream, name=name)
-
-    monkeypatch.setattr(receivedsets, "read_front", swapped)
+    monkeypatch.setattr(receivedsets, "front_of", lambda *_, **__: front_of(made["other"][0]))
     report = far.bring(made["plain"][0])
     assert far.waiting == [made["plain"][0].name]
     assert report.bundles[0].reason.endswith("changed while it was read")

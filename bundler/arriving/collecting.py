@@ -28,7 +28,7 @@ from bundler.offline.signedindex import VerifiedIndex, verify_index
 from bundler.volumes.adopting import adopt
 from bundler.volumes.choosing import Found, choose
 from bundler.volumes.splitting import Source
-from bundler.volumes.survey import list_files, look, look_at, open_regular, read_front
+from bundler.volumes.survey import front_of, list_files, look, look_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,8 +123,7 @@ class _Judge:
         """Tell whether the signatures in a file's front hold. Raises `HostFault`."""
         if seen.front not in self._fronts:
             try:
-                with open_regular(seen.path) as stream:
-                    signed, _ = read_front(stream, name=str(seen.path))
+                signed = front_of(seen.path)
                 self(signed, str(seen.path))
             except (SignatureFault, DamagedFault):
                 self._fronts[seen.front] = False

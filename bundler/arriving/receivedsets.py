@@ -9,7 +9,7 @@ from bundler.arriving.receivedset import KEPT, REPEATED, ReceivedSet
 from bundler.arriving.tally import count
 from bundler.core.text import counted
 from bundler.errors import BundlerError, DamagedFault, HostFault, SignatureFault
-from bundler.volumes.survey import list_files, look, open_regular, read_front
+from bundler.volumes.survey import front_of, list_files, look
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,8 +125,7 @@ class ReceivedSets:
 
     def _judged(self, seen: Seen, folder: Path | None) -> ReceivedSet:
         """Verify the index that stands in the file's front; parsing begins after the signature holds."""
-        with open_regular(seen.path, follow=False) as stream:
-            signed, _ = read_front(stream, name=str(seen.path))
+        signed = front_of(seen.path, follow=False)
         verified = self._judge(signed, str(seen.path))
         if verified.signed.digest != seen.index:
             raise SignatureFault(f"{seen.path}: changed while it was read")
@@ -150,8 +149,7 @@ class ReceivedSets:
 
     def _checked(self, seen: Seen) -> bool:
         try:
-            with open_regular(seen.path, follow=False) as stream:
-                signed, _ = read_front(stream, name=str(seen.path))
+            signed = front_of(seen.path, follow=False)
             return self._judge(signed, str(seen.path)).signed.digest == seen.index
         except HostFault:
             raise

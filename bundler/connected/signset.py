@@ -25,7 +25,7 @@ from bundler.signing.trust import NAMESPACE
 from bundler.volumes.choosing import choose
 from bundler.volumes.fileset import whole_files
 from bundler.volumes.splitting import Source
-from bundler.volumes.survey import list_files, look, open_regular, read_front
+from bundler.volumes.survey import front_of, list_files, look, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -95,8 +95,7 @@ def sign_files(paths: Sequence[Path], key: SigningKey, *, progress: Progress) ->
 def _front(seen: Seen) -> SignedIndex:
     if not seen.intact:
         raise _damaged(seen, "its index is not the one that was signed")
-    with open_regular(seen.path) as stream:
-        return read_front(stream, name=str(seen.path))[0]
+    return front_of(seen.path)
 
 
 def _own(front: SignedIndex, key: SigningKey) -> bytes | None:

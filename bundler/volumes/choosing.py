@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bundler.core.text import counted
 from bundler.errors import BundlerError, DamagedFault, SignatureFault, UsageFault
 from bundler.offline.tarstream import COPY_AGAIN
-from bundler.volumes.survey import open_regular, read_front
+from bundler.volumes.survey import front_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -188,8 +188,7 @@ def _front(
     refusal: SignatureFault | None = None
     for digest, one in sorted(fronts.items(), key=lambda pair: -counts[pair[0]]):
         called = name if name and len(fronts) == 1 else str(one.path)
-        with open_regular(one.path) as stream:
-            signed, _ = read_front(stream, name=str(one.path))
+        signed = front_of(one.path)
         if judge is None:
             return signed, digest, None
         try:

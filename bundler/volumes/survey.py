@@ -171,7 +171,8 @@ def look(path: Path, *, follow: bool = True) -> Seen:
 def _look(stream: BinaryIO, path: Path, size: int) -> Seen:
     """Return what a file of this size says that it is. Raises `BundlerError`, `Fault`, `OSError`."""
     stream.seek(0)
-    signed, reader = read_front(stream, name=str(path))
+    reader = BundleReader(stream, name=str(path))
+    signed = reader.read_front()
     start, name, count = reader.payload_offset, *reader.next_member
     digest = signed.digest
     front = _front_digest(signed, digest)
@@ -208,10 +209,13 @@ def _front_digest(signed: SignedIndex, digest: str) -> str:
     return state.hexdigest()
 
 
-def read_front(stream: BinaryIO, *, name: str) -> tuple[SignedIndex, BundleReader]:
-    """Read index, signatures and trust documents of a bundle or a volume; return the reader behind them."""
-    reader = BundleReader(stream, name=name)
-    return reader.read_front(), reader
+def front_of(path: Path, *, follow: bool = True) -> SignedIndex:
+    """Return what stands before the payload or the cells of a bundle or a volume; nothing of it is verified.
+
+    Without `follow` a symbolic link is refused. Raises `DamagedFault`, `SignatureFault`, `HostFault`.
+    """
+    with open_regular(path, follow=follow) as stream:
+        return BundleReader(stream, name=str(path)).read_front()
 
 
 def open_regular(path: Path, *, follow: bool = True) -> BinaryIO:
