@@ -22,6 +22,25 @@ def whole_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
 
     Raises `HostFault` where the folder cannot be written or the disk is full.
     """
+    handle, temporary = create_beside(path)
+    try:
+        with host_faults(path), os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            finish_file(stream.fileno(), mode=mode)
+        with host_faults(path):
+            temporary.replace(path)
+            sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def create_beside(path: Path) -> tuple[int, Path]:
+    """Create an empty file beside `path`; return it, open for writing, and its hidden temporary name.
+
+    Only its owner may read it before it is finished. Raises `HostFault`.
+    """
     import tempfile
 
     with host_faults(path):
@@ -29,20 +48,17 @@ def whole_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
             handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         except OSError as error:  # people know the file by its own name
             raise OSError(error.errno, error.strerror, str(path)) from None
-    temporary = Path(name)
-    try:
-        with host_faults(path), os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
-            if hasattr(os, "fchmod"):
-                os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
-        with host_faults(path):
-            temporary.replace(path)
-            sync_folder(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    return handle, Path(name)
+
+
+def finish_file(handle: int, *, mode: int) -> None:
+    """Give an open file its permissions, where there are any, and make its content durable.
+
+    Raises `OSError`.
+    """
+    if hasattr(os, "fchmod"):
+        os.fchmod(handle, mode)
+    os.fsync(handle)
 
 
 def read_own(path: Path, *, limit: int) -> bytes:

@@ -9,19 +9,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundler.core import ustar
 from bundler.core.cut import parity_name
-from bundler.core.durable import host_faults, sync_folder, write_all
+from bundler.core.durable import create_beside, finish_file, host_faults, sync_folder, write_all
 from bundler.offline.handover import Handover
 from bundler.volumes.leftovers import swept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from types import TracebackType
 
 _AHEAD = 4  # calls that wait or are made: with blocks of 4 MiB there are 16 MiB in flight
@@ -33,12 +32,7 @@ class NewFile:
     def __init__(self, path: Path, *, mode: int = 0o644) -> None:
         self.path, self.size, self._mode = path, 0, mode
         self._state = hashlib.sha256()
-        with host_faults(path):
-            try:
-                self._handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-            except OSError as error:  # people know the file by its own name
-                raise OSError(error.errno, error.strerror, str(path)) from None
-        self.temporary = Path(name)
+        self._handle, self.temporary = create_beside(path)
         self._open = True
 
     @property
@@ -63,9 +57,7 @@ class NewFile:
     def finish(self) -> None:
         """Make the content durable; afterwards the file can only be renamed."""
         with host_faults(self.path):
-            if hasattr(os, "fchmod"):
-                os.fchmod(self._handle, self._mode)
-            os.fsync(self._handle)
+            finish_file(self._handle, mode=self._mode)
             self._close()
 
     def discard(self) -> None:
