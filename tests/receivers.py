@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 
-from bundles import PACKER
+from bundles import PACKER, Packer, make_bundle
+from volumes import make_set, small_blocks
 
 from bundler.arriving.receivespool import Spool
 from bundler.arriving.receiving import Receiver, Receiving
@@ -13,6 +14,51 @@ from bundler.core.progress import Silent
 from bundler.offline.signedindex import verify_index
 from bundler.offline.verify import verify_bundle
 from bundler.volumes.survey import list_files
+
+DAY = 86400  # seconds
+
+
+def make_sets(folder):
+    """Write sets into `folder`, and return their files by what they are.
+
+    These are 4 volumes with one of parity, 3 without, one file with its parity, and others.
+    """
+    bundle = small_blocks(archives=2, blocks=4)
+    sets = {
+        "parity": make_set(bundle, folder / "parity", volumes=4, parity=1),
+        "plain": make_set(bundle, folder / "plain", volumes=3),
+        "halves": make_set(bundle, folder / "halves", volumes=2, parity=1),
+        "whole": make_set(bundle, folder / "whole", volumes=5, parity=2, whole=True),
+        "older": make_set(small_blocks(archives=1, serial=5), folder / "older", volumes=2),
+        "newer": make_set(small_blocks(archives=1, serial=9), folder / "newer", volumes=2, stem="x"),
+        "other": make_set(small_blocks(archives=1, name="lab"), folder / "other", volumes=2, stem="y"),
+        "twin": make_set(small_blocks(archives=1), folder / "twin", volumes=2, stem="z"),
+        "eve": make_set(make_bundle(packers=(Packer(5, "eve"),)), folder / "eve", volumes=2, stem="q4"),
+    }
+    one = folder / "one.uvb"
+    one.write_bytes(make_bundle())
+    return {**sets, "one": [one]}
+
+
+def rotten(path, target, *places):
+    """Copy a file with these bytes of it flipped, counted from its end where they are negative."""
+    data = bytearray(path.read_bytes())
+    for place in places:
+        data[place] ^= 0x40
+    target.write_bytes(data)
+    return target
+
+
+def cut_off(path, target, keep):
+    """Copy the beginning of a file."""
+    data = path.read_bytes()
+    target.write_bytes(data[: int(len(data) * keep)])
+    return target
+
+
+def states(report):
+    """Return name, serial and state of each bundle in a report."""
+    return [(one.name, one.serial, one.state) for one in report.bundles]
 
 
 class Far:
