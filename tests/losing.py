@@ -91,7 +91,7 @@ def judge(signed, name):
 
 def look_at(folder):
     """Return what is in the folder of the bundle, whose signature was checked, and its files' inventory."""
-    found, name, _ = gather([folder], judge=judge)
+    found, name = gather([folder], judge=judge)
     index = judge(found.signed, name)
     return found, take_inventory(index, found, progress=Silent())
 

@@ -91,8 +91,8 @@ def write_to_medium(
 
 def _files(bundles: list[Path]) -> list[Path]:
     from bundler.offline.folder import make_one_file
+    from bundler.volumes.named import unnamed
     from bundler.volumes.survey import list_files, look
-    from bundler.volumes.unnamed import unnamed
 
     files = list(list_files(bundles))
     if not files:
@@ -100,9 +100,8 @@ def _files(bundles: list[Path]) -> list[Path]:
             f"{', '.join(map(str, bundles))}: expected a .uvb file in there, found none",
             hint=make_one_file(bundles) or "name the bundle itself, or the folder of its volumes",
         )
-    beside = list(unnamed(bundles, what=", not written"))
     seen = [look(path) for path in files]
-    for line in beside or _absent(seen):
+    for line in list(unnamed(bundles, seen, what=", not written")) or _absent(seen):
         say(f"warning: {line}")
     for one in seen:
         if one.fault:

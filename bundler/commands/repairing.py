@@ -184,9 +184,9 @@ def _take(
             "stdin: expected files, which are read in more than one order", hint="name files or folders"
         )
     judge = judging(load_trust_option(trust), verifier=verifier)
-    found, name, notes = gather(paths, judge=judge)
+    found, name = gather(paths, judge=judge)
     index = judge(found.signed, name)
-    for line in () if quiet else notes:
+    for line in () if quiet else found.notes:
         say(f"note: {line}")
     with watch(quiet=quiet) as progress:
         return found, take_inventory(index, found, progress=progress), name

@@ -17,11 +17,10 @@ from bundler.core.volumehead import DATA, PARITY, RESEND, Head, number_in_name, 
 from bundler.errors import UsageFault
 from bundler.offline.folder import is_exploded
 from bundler.volumes.adopting import adopt
-from bundler.volumes.choosing import choose
 from bundler.volumes.ends import check_ends
+from bundler.volumes.named import choose_named, name_of
 from bundler.volumes.shelf import Shelf
-from bundler.volumes.survey import companions, list_files, look_at, open_regular
-from bundler.volumes.unnamed import unnamed
+from bundler.volumes.survey import list_files, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,14 +136,13 @@ def has_cut(seen: Seen, cut: Cut) -> bool:
     return seen.head.kind != RESEND and seen.head.cut == cut
 
 
-def gather(paths: Sequence[Path], *, judge: Judge | None = None) -> tuple[Found, str, tuple[str, ...]]:
-    """Look at the files that `paths` name; return them, what messages call them, and lines about others.
+def gather(paths: Sequence[Path], *, judge: Judge | None = None) -> tuple[Found, str]:
+    """Look at the files that `paths` name; return the bundle that they are, and what messages call them.
 
     Unlike `opened` it takes a bundle in one file as a set of one. Raises `UsageFault`, `DamagedFault`,
     `SignatureFault`, `HostFault`.
     """
-    name = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
-    files = list(list_files(paths))
+    name, files = name_of(paths), list(list_files(paths))
     if not files:
         exploded = any(map(is_exploded, paths))
         raise UsageFault(
@@ -154,14 +152,7 @@ def gather(paths: Sequence[Path], *, judge: Judge | None = None) -> tuple[Found,
             if exploded
             else "check that the medium is mounted; bundles end in .uvb",
         )
-    found = choose(look_at(files), judge=judge, name=name)
-    ignored = (
-        f"{path / one}: is no part of a bundle (macOS makes such files)"
-        for path in paths
-        if path.is_dir()
-        for one in companions(path)
-    )
-    return found, name, (*ignored, *found.notes, *unnamed(paths))
+    return choose_named(paths, files, judge=judge), name
 
 
 def take_inventory(index: Index, found: Found, *, progress: Progress) -> Inventory:

@@ -12,10 +12,9 @@ from bundler.core.volumehead import VOLUME_NAME
 from bundler.errors import UsageFault
 from bundler.offline.folder import FolderReader, is_exploded
 from bundler.offline.reader import BundleReader
-from bundler.volumes.choosing import choose
+from bundler.volumes.named import beside, choose_named, ignored, name_of
 from bundler.volumes.setreader import SetReader
-from bundler.volumes.survey import companions, list_files, look_at
-from bundler.volumes.unnamed import beside, unnamed
+from bundler.volumes.survey import list_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,27 +57,22 @@ def opened(
         yield Opened(source=FolderReader(paths[0]), name=str(paths[0]))
         return
     files = list(list_files(paths))
-    name = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+    name = name_of(paths)
     if not files:
         raise UsageFault(
             f"{name}: expected a bundle's files in this folder, found none",
             hint="check that the medium is mounted; bundles end in .uvb",
         )
-    ignored = tuple(
-        f"{path / one}: is no part of a bundle (macOS makes such files)"
-        for path in paths
-        if path.is_dir()
-        for one in companions(path)
-    )
     if len(files) == 1 and files != list(paths):
+        lines = ignored(paths)
         with opened(files, judge=judge, trust=trust, wanted=wanted) as only:
-            yield replace(only, notes=(*ignored, *only.notes))
+            yield replace(only, notes=(*lines, *only.notes))
         return
-    found = choose(look_at(files), judge=judge, name=name, wanted=wanted)
+    found = choose_named(paths, files, judge=judge, wanted=wanted)
     with contextlib.closing(
         SetReader(found, name=name, words=shlex.join([*map(str, paths), *trust]))
     ) as reader:
-        yield Opened(source=reader, name=name, notes=(*ignored, *found.notes, *unnamed(paths)))
+        yield Opened(source=reader, name=name, notes=found.notes)
 
 
 def _beside(path: Path, reader: BundleReader) -> Iterator[str]:

@@ -50,7 +50,7 @@ def check(data: bytes) -> bool:
     except _REFUSED:
         read = b""
     try:
-        found, name, _ = gather([folder], judge=_judge)
+        found, name = gather([folder], judge=_judge)
         inventory = take_inventory(_judge(found.signed, name), found, progress=Silent())
     except _REFUSED:
         assert not read

@@ -1,0 +1,84 @@
+"""What a person named: which bundle it is, what messages call it, what else lies there (FORMAT.md §17)."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bundler.core.text import counted
+from bundler.errors import BundlerError
+from bundler.volumes.choosing import choose
+from bundler.volumes.survey import companions, list_files, look_at
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
+
+    from bundler.volumes.choosing import Found, Judge, Wanted
+    from bundler.volumes.survey import Seen
+
+MAX_BESIDE = 200  # files of a folder that are looked at
+
+
+def name_of(paths: Sequence[Path]) -> str:
+    """Return what messages call all that was named together."""
+    return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+
+
+def choose_named(
+    paths: Sequence[Path], files: Sequence[Path], *, judge: Judge | None, wanted: Wanted | None = None
+) -> Found:
+    """Return the bundle that the `files` of `paths` are; its notes tell of what else lies there, too.
+
+    Each of the files is looked at once. Raises as `choose` and `look_at` do.
+    """
+    lines, seen = ignored(paths), look_at(files)
+    found = choose(seen, judge=judge, name=name_of(paths), wanted=wanted)
+    return replace(found, notes=(*lines, *found.notes, *unnamed(paths, seen)))
+
+
+def ignored(paths: Sequence[Path]) -> tuple[str, ...]:
+    """Return a line for each file in a folder of `paths` that is called as a bundle's, and is macOS's own."""
+    return tuple(
+        f"{path / one}: is no part of a bundle (macOS makes such files)"
+        for path in paths
+        if path.is_dir()
+        for one in companions(path)
+    )
+
+
+def unnamed(
+    paths: Sequence[Path], seen: Sequence[Seen], *, what: str = "; name the folder to read them, too"
+) -> Iterator[str]:
+    """Yield a line for each folder with more files of the bundles whose files a person named one by one.
+
+    `seen` are these files, and `what` is said of the others at the end of a line. Beside a bundle in one file
+    only its own parity counts.
+    """
+    if all(path.is_file() for path in paths):
+        mine = [one for one in seen if one.index]
+        whole = all(one.head is None for one in mine)
+        yield from beside(paths, {str(one.index) for one in mine}, whole=whole, what=what)
+
+
+def beside(
+    paths: Sequence[Path],
+    indexes: Collection[str],
+    *,
+    whole: bool,
+    what: str = "; name the folder to read them, too",
+) -> Iterator[str]:
+    """Yield a line for each folder of `paths` with more files of the bundles with these indexes.
+
+    Where the files named are `whole` bundles only parity counts.
+    """
+    with contextlib.suppress(BundlerError, OSError):  # a folder that cannot be read has nothing to offer
+        named = {path.resolve() for path in paths}
+        for folder in dict.fromkeys(path.parent for path in paths):
+            # A file may lie among others that are nobody's business: none of them is opened.
+            called = list_files([folder], by_name=True)
+            others = [one for one in called if one.resolve() not in named][:MAX_BESIDE]
+            found = [one for one in look_at(others) if one.index in indexes]
+            if count := sum(not whole or bool(one.head and one.head.cut.whole) for one in found):
+                yield f"{folder}: has {counted(count, 'more file')} of this bundle{what}"
