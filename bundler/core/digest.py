@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from bundler.core.progress import Progress
+
 _HEX = re.compile(r"[0-9a-f]{64}")
 _SIZE = 32  # bytes of a digest that is not written as text
 CHUNK = 1 << 20  # bytes read at a time; one MiB keeps Python out of the inner loop
@@ -86,10 +88,12 @@ def read_chunks(path: Path, *, chunk: int = CHUNK) -> Iterator[bytes]:
             yield data
 
 
-def hash_file(path: Path) -> tuple[Digest, int]:
-    """Return the digest and the size in bytes of the file at `path`, in flat memory."""
+def hash_file(path: Path, *, progress: Progress | None = None) -> tuple[Digest, int]:
+    """Return the digest and the size in bytes of the file at `path`, in flat memory; raises `OSError`."""
     state, size = hashlib.sha256(), 0
     for data in read_chunks(path):
         state.update(data)
         size += len(data)
+        if progress:
+            progress.advance(len(data))
     return Digest(state.hexdigest()), size

@@ -15,7 +15,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bundler.core.digest import CHUNK, Digest, read_chunks
+from bundler.core.digest import Digest, read_chunks
 from bundler.core.durable import host_faults, sync_folder, write_all
 from bundler.errors import DamagedFault
 
@@ -59,7 +59,7 @@ def put_bytes(data: bytes, target: Path) -> Put:
 
 
 def _watched(source: Path, size: int, progress: Progress) -> Iterator[bytes]:
-    chunks, left = read_chunks(source, chunk=CHUNK), size
+    chunks, left = read_chunks(source), size
     while True:
         with host_faults(source):
             data = next(chunks, b"")

@@ -11,17 +11,17 @@ from __future__ import annotations
 import contextlib
 import enum
 import errno
-import hashlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bundler.core.digest import CHUNK, Digest
+from bundler.core.digest import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from bundler.core.digest import Digest
     from bundler.core.progress import Progress
     from bundler.media.mounts import Mount
 
@@ -100,19 +100,14 @@ def read_back(files: Sequence[Expected], folder: Path, *, mount: Mount, progress
 
 def _look(path: Path, expected: Expected, progress: Progress) -> tuple[str, bool]:
     """Return what is wrong with a file, and whether its bytes were out of the kernel's memory before."""
-    state, size = hashlib.sha256(), 0
     try:
         gone = _forget(path, ask=True)
-        with path.open("rb", buffering=0) as stream:
-            while data := stream.read(CHUNK):
-                state.update(data)
-                size += len(data)
-                progress.advance(len(data))
+        digest, size = hash_file(path, progress=progress)
     except OSError as error:
         return f"cannot be read: {error.strerror or error}", True
     if size != expected.size:
         return f"has {size} bytes, expected {expected.size}", gone
-    return ("" if Digest(state.hexdigest()) == expected.digest else "its sha256 is another one"), gone
+    return ("" if digest == expected.digest else "its sha256 is another one"), gone
 
 
 def _forget(path: Path, *, ask: bool) -> bool:

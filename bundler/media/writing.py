@@ -11,7 +11,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bundler.core.digest import Digest, read_chunks
+from bundler.core.digest import Digest, hash_file
 from bundler.core.durable import host_faults, read_own
 from bundler.core.fault import Fault
 from bundler.core.index import SUMS_NAME
@@ -93,9 +93,8 @@ def _write(medium: Medium, load: Load, earlier: Sequence[Expected], progress: Pr
         durable = durable and put.durable
     lists = {path.name: packing.to_bytes() for path, packing in load.lists.items()}
     listed = [*files, *(_small(name, data) for name, data in lists.items())]
-    new = {one.name for one in listed} | {
-        one.name for one in load.left
-    }  # what is left, but lies there, is not as it should be
+    # What is left, but lies there, is not as it should be.
+    new = {one.name for one in listed} | {one.name for one in load.left}
     others = [one for one in earlier if one.name not in new]
     lists[SUMS_NAME] = write_sums({one.name: one.digest for one in (*listed, *others)})
     for name, data in lists.items():
@@ -126,21 +125,11 @@ def _kept(
     kept = {}
     for one in alike:
         with contextlib.suppress(OSError):  # what cannot be read there is written anew
-            theirs = _hash(folder / one.name, progress)
+            theirs, _ = hash_file(folder / one.name, progress=progress)
             with host_faults(one.path):
-                if _hash(one.path, progress) == theirs:
+                if hash_file(one.path, progress=progress)[0] == theirs:
                     kept[one] = theirs
     return kept
-
-
-def _hash(path: Path, progress: Progress) -> Digest:
-    import hashlib
-
-    state = hashlib.sha256()
-    for data in read_chunks(path):
-        state.update(data)
-        progress.advance(len(data))
-    return Digest(state.hexdigest())
 
 
 def _earlier(folder: Path) -> list[Expected]:
