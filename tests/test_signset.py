@@ -5,6 +5,7 @@ import pytest
 from bundles import PACKER, Packer
 from volumes import BLOCK, make_set, small_blocks
 
+from bundler.connected import signset
 from bundler.connected.signset import sign_files
 from bundler.core.progress import Silent
 from bundler.errors import DamagedFault, HostFault, UsageFault
@@ -182,3 +183,16 @@ def test_a_full_disk_leaves_the_volume_as_it_was(bundle, tmp_path, monkeypatch):
     with pytest.raises(HostFault, match=f"{files[0].name}: No space left on device"):
         sign_files([tmp_path / "set"], SECOND, progress=Silent())
     assert contents(tmp_path / "set") == before
+
+
+def test_a_front_that_volumes_share_is_read_once(bundle, tmp_path, monkeypatch):
+    make_set(bundle, tmp_path / "set", volumes=5, parity=1)
+    reading, read = signset.front_of, []
+
+    def front_of(path):
+        read.append(path.name)
+        return reading(path)
+
+    monkeypatch.setattr(signset, "front_of", front_of)
+    assert len(sign_files([tmp_path / "set"], SECOND, progress=Silent()).files) == 6
+    assert len(read) == 1

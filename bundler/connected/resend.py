@@ -18,15 +18,14 @@ from bundler.core.volumehead import RESEND, Head, volume_name
 from bundler.errors import UsageFault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from bundler.core.index import Index
     from bundler.core.progress import Progress
     from bundler.offline.signedindex import SignedIndex
+    from bundler.volumes.choosing import Judge
     from bundler.volumes.recutting import Given
-
-    Judge = Callable[[SignedIndex, str], Index]
 
 
 def read_ticket(given: str, *, path: Path | None) -> Ticket:

@@ -65,21 +65,21 @@ def sign_files(paths: Sequence[Path], key: SigningKey, *, progress: Progress) ->
         )
     found = choose(seen, judge=None, name=name)
     index = parse_named(found.signed, name=name)
-    fronts = {one.path: _front(one) for one in found.files}
+    fronts = _fronts(found.files)
     for line in (*found.notes, *(f"{one.path}: {one.fault}: left as it is" for one in found.doubtful)):
         progress.note(line)
-    own = [_own(one, key) for one in fronts.values()]
-    missing = [one for one, mine in zip(found.files, own, strict=True) if mine is None]
+    own = {digest: _own(front, key) for digest, front in fronts.items()}
+    missing = [one for one in found.files if own[one.front] is None]
     if not missing:
         refuse_again(found.signed, key, name=name)
     for one in missing:
-        refuse_again(fronts[one.path], key, name=str(one.path))
-    known = next(filter(None, own), None)
+        refuse_again(fronts[one.front], key, name=str(one.path))
+    known = next(filter(None, own.values()), None)
     signature = known or key.sign(found.signed.raw, namespace=NAMESPACE)
     progress.stage("copy and check", sum(one.size for one in missing))
     most, digests = 0, {}
     for one in missing:
-        front = fronts[one.path]
+        front = fronts[one.front]
         signatures = (*front.signatures, signature)
         if one.head is None:
             add_signature(one.path, key, signature=signature, progress=progress)
@@ -92,10 +92,15 @@ def sign_files(paths: Sequence[Path], key: SigningKey, *, progress: Progress) ->
     return Signed(files=tuple(one.path for one in missing), signatures=most)
 
 
-def _front(seen: Seen) -> SignedIndex:
-    if not seen.intact:
-        raise _damaged(seen, "its index is not the one that was signed")
-    return front_of(seen.path)
+def _fronts(files: Iterable[Seen]) -> dict[str | None, SignedIndex]:
+    """Return the fronts of the files by what `Seen.front` says: thousands of volumes share one, of MiB."""
+    fronts: dict[str | None, SignedIndex] = {}
+    for one in files:
+        if not one.intact:
+            raise _damaged(one, "its index is not the one that was signed")
+        if one.front not in fronts:
+            fronts[one.front] = front_of(one.path)
+    return fronts
 
 
 def _own(front: SignedIndex, key: SigningKey) -> bytes | None:
