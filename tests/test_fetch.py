@@ -2,87 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-import random
-import subprocess
-import sys
-import time
-
 import hostile
 import pytest
-import requests
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from fetching import DATA, SHA, WRONG, check, world_in
 
-from bundler.connected.cache import Cache
-from bundler.connected.fetch import Fetcher, Wanted
-from bundler.connected.patience import Patience
+from bundler.connected.fetch import Wanted
 from bundler.core.digest import Digest
 from bundler.errors import HostFault, SourceFault
 
-DATA = random.Random(7).randbytes(300_000)
-WRONG = random.Random(8).randbytes(300_000)
-SHA = Digest.of(DATA)
 DATE = "Thu, 01 Jan 2026 00:00:00 GMT"
-QUICK = Patience(
-    attempts=4,
-    first_wait=0.001,
-    longest_wait=0.005,
-    longest_asked_wait=2.0,
-    connect_timeout=2.0,
-    stall_timeout=0.3,
-    slow_window=0.2,
-    slow_bytes=1000,
-    progress_bytes=50_000,
-    largest=1_000_000,
-)
-
-
-class Listener:
-    def __init__(self):
-        self.stages, self.bytes, self.notes = [], 0, []
-
-    def stage(self, label, total):
-        self.stages.append((label, total))
-
-    def advance(self, count):
-        self.bytes += count
-
-    def note(self, line):
-        self.notes.append(line)
-
-
-class World:
-    def __init__(self, server, session, cache, progress):
-        self.server, self.session, self.cache, self.progress = server, session, cache, progress
-
-    def fetcher(self, **options):
-        options = {"patience": QUICK, **options}
-        return Fetcher(cache=self.cache, session=self.session, progress=self.progress, **options)
-
-    def fetch(self, *urls, sha256=SHA, size=None, **options):
-        wanted = Wanted(label="python.tar.gz", candidates=urls, sha256=sha256, size=size)
-        return self.fetcher(**options).fetch([wanted])[0]
-
-    def cached(self):
-        return sorted(path.name for path in self.cache.root.glob("sha256/*/*"))
-
-    def partials(self):
-        return sorted(path.stat().st_size for path in self.cache.root.glob("partial/*.part"))
 
 
 @pytest.fixture
 def world(tmp_path):
-    with hostile.running() as server, requests.Session() as session:
-        session.trust_env = False
-        yield World(server, session, Cache(tmp_path / "cache"), Listener())
-
-
-def check(world, fetched):
-    assert fetched.path.read_bytes() == DATA
-    assert (fetched.sha256, fetched.size) == (SHA, len(DATA))
-    assert world.cached() == [SHA.hex]
-    assert world.partials() == []
+    with world_in(tmp_path) as made:
+        yield made
 
 
 def test_a_file_is_fetched_cached_and_not_fetched_again(world):
@@ -194,154 +128,6 @@ def test_the_next_candidate_is_tried_after_wrong_bytes_and_404(world):
     assert [path for _, path, _ in world.server.requests] == ["/wrong", "/missing%2B1", "/missing+1"]
 
 
-def test_a_cut_download_goes_on_where_it_was_cut_even_in_another_run(world):
-    url = world.server.on("/a", hostile.serve(DATA, etag='"x"', upto=200_000))
-    with pytest.raises(SourceFault):
-        world.fetch(url, patience=dataclasses.replace(QUICK, attempts=1))
-    assert world.partials() == [200_000]
-    world.server.on("/a", hostile.serve(DATA, etag='"x"'))
-    check(world, world.fetch(url))
-    assert world.server.ranges() == [None, "bytes=200000-"]
-    assert world.server.requests[-1][2]["If-Range"] == '"x"'
-
-
-@pytest.mark.parametrize(
-    ("etag", "modified", "condition"),
-    [
-        ('"strong"', DATE, '"strong"'),
-        ('W/"weak"', DATE, DATE),  # RFC 9110, 13.1.5: a weak validator may not stand there
-        ('W/"weak"', None, None),  # the digest guards what comes
-    ],
-)
-def test_a_download_goes_on_under_the_best_condition_that_the_server_allows(world, etag, modified, condition):
-    url = world.server.on(
-        "/a",
-        hostile.serve(DATA, etag=etag, modified=modified, upto=200_000),
-        hostile.serve(DATA, etag=etag, modified=modified),
-    )
-    check(world, world.fetch(url))
-    assert world.server.ranges() == [None, "bytes=200000-"]
-    assert world.server.requests[-1][2].get("If-Range") == condition
-
-
-def test_a_partial_of_another_digest_is_not_continued(world):
-    url = world.server.on("/a", hostile.serve(DATA, upto=200_000))
-    with pytest.raises(SourceFault):
-        world.fetch(url, sha256=Digest.of(b"other"), patience=dataclasses.replace(QUICK, attempts=1))
-    world.server.on("/a", hostile.serve(DATA))
-    check(world, world.fetch(url))
-    assert world.server.ranges() == [None, None]
-
-
-def test_a_complete_partial_needs_no_request(world):
-    url = world.server.on("/a", hostile.serve(DATA, upto=200_000))
-    with pytest.raises(SourceFault):
-        world.fetch(url, patience=dataclasses.replace(QUICK, attempts=1))
-    next(world.cache.root.glob("partial/*.part")).write_bytes(DATA)
-    check(world, world.fetch(url))
-    assert len(world.server.requests) == 1
-
-
-def test_a_corrupted_partial_ends_in_the_right_file(world):
-    url = world.server.on("/a", hostile.serve(DATA, upto=200_000))
-    with pytest.raises(SourceFault):
-        world.fetch(url, patience=dataclasses.replace(QUICK, attempts=1))
-    next(world.cache.root.glob("partial/*.part")).write_bytes(WRONG[:250_000])
-    world.server.on("/a", hostile.serve(DATA))
-    check(world, world.fetch(url))
-
-
-def test_a_corrupted_cache_entry_is_fetched_again(world):
-    url = world.server.on("/a", hostile.serve(DATA))
-    world.fetch(url).path.write_bytes(b"rotten")
-    check(world, world.fetch(url))
-    assert len(world.server.requests) == 2
-
-
-def test_without_a_digest_only_a_strong_validator_lets_a_download_continue(world):
-    once = dataclasses.replace(QUICK, attempts=1)
-    for etag, expected in ((None, [None, None]), ('"x"', [None, "bytes=200000-"])):
-        world.server.requests.clear()
-        url = world.server.on("/a", hostile.serve(DATA, etag=etag, upto=200_000))
-        with pytest.raises(SourceFault):
-            world.fetch(url, sha256=None, patience=once)
-        world.server.on("/a", hostile.serve(DATA, etag=etag))
-        assert world.fetch(url, sha256=None).sha256 == SHA
-        assert world.server.ranges() == expected
-
-
-def test_every_failure_is_named_once_and_the_others_are_fetched(world):
-    urls = [world.server.on(f"/{name}", hostile.serve(name.encode())) for name in "abcd"]
-    world.server.on("/b", hostile.status(404))
-    world.server.on("/c", hostile.serve(b"evil"))
-    wanted = [
-        Wanted(label=f"{name}.whl", candidates=(url,), sha256=Digest.of(name.encode()), size=None)
-        for name, url in zip("abcd", urls, strict=True)
-    ]
-    with pytest.raises(SourceFault) as caught:
-        world.fetcher().fetch(wanted)
-    assert caught.value.message == (
-        f"2 of 4 files could not be fetched: b.whl: {urls[1]}: answered 404 Not Found; "
-        f"c.whl: {urls[2]}: has the sha256 {Digest.of(b'evil')}, expected {Digest.of(b'c')}"
-    )
-    assert world.cached() == sorted([Digest.of(b"a").hex, Digest.of(b"d").hex])
-
-
-def test_a_folder_that_lacks_several_files_is_named_once(world, tmp_path):
-    mirror = (tmp_path / "mirror").as_uri()
-    wanted = [
-        Wanted(label=name, candidates=(f"{mirror}/2026/{name}",), sha256=Digest.of(name.encode()), size=None)
-        for name in "ab"
-    ]
-    with pytest.raises(SourceFault) as caught:
-        world.fetcher().fetch(wanted)
-    assert caught.value.message == (
-        f"2 of 2 files could not be fetched: {mirror}: no such file or directory (a, b)"
-    )
-
-
-def test_many_files_with_the_same_trouble_are_told_in_one_sentence(world):
-    urls = [world.server.on(f"/{number}", hostile.status(404)) for number in range(6)]
-    wanted = [
-        Wanted(label=f"{number}.whl", candidates=(url,), sha256=Digest.of(bytes([number])), size=None)
-        for number, url in enumerate(urls)
-    ]
-    with pytest.raises(SourceFault) as caught:
-        world.fetcher().fetch(wanted)
-    host = urls[0].split("/")[2]
-    assert caught.value.message == (
-        f"6 of 6 files could not be fetched: {host}: answered 404 Not Found (0.whl, 1.whl, 2.whl and 3 more)"
-    )
-
-
-def test_the_order_is_kept_and_equal_content_is_fetched_once(world):
-    a = world.server.on("/a", hostile.serve(b"a"))
-    b = world.server.on("/b", hostile.serve(b"b"))
-    wanted = [
-        Wanted(label="1", candidates=(b,), sha256=Digest.of(b"b"), size=1),
-        Wanted(label="2", candidates=(a,), sha256=Digest.of(b"a"), size=1),
-        Wanted(label="3", candidates=(b,), sha256=Digest.of(b"b"), size=1),
-    ]
-    assert [item.path.read_bytes() for item in world.fetcher().fetch(wanted)] == [b"b", b"a", b"b"]
-    assert len(world.server.requests) == 2
-    assert world.progress.stages == [("fetching", 2)]
-    assert world.progress.bytes == 2
-
-
-def test_a_host_that_does_not_answer_is_asked_in_vain_only_once(world):
-    port = hostile.closed_port()
-    wanted = [
-        Wanted(label=name, candidates=(f"http://127.0.0.1:{port}/{name}",), sha256=Digest.of(name.encode()))
-        for name in ("a", "b", "c")
-    ]
-    with pytest.raises(SourceFault) as caught:
-        world.fetcher(workers=1).fetch(wanted)
-    assert world.progress.notes == ["127.0.0.1: connection refused, trying again for a while"]
-    assert caught.value.message == (
-        f"3 of 3 files could not be fetched: 127.0.0.1:{port}: connection refused (tried 4 times) (a, b, c)"
-    )
-
-
 def test_credentials_in_a_url_are_not_shown(world):
     url = world.server.on("/a", hostile.status(503)).replace("//", "//user:secret@")
     with pytest.raises(SourceFault) as caught:
@@ -403,51 +189,3 @@ def test_a_cache_that_cannot_be_written_is_the_hosts_fault(world, tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
     with pytest.raises(HostFault, match="cannot be used as cache"):
         world.fetch(world.server.on("/a", hostile.serve(DATA)))
-
-
-INTERRUPTED = """
-import sys, threading, _thread, requests
-from pathlib import Path
-from bundler.connected.cache import Cache
-from bundler.connected.fetch import Fetcher, Wanted
-from bundler.core.digest import Digest
-class Progress:
-    def stage(self, *_): pass
-    def note(self, *_): pass
-    def advance(self, count): threading.Timer(0.1, _thread.interrupt_main).start()
-wanted = Wanted(label="a", candidates=(sys.argv[1],), sha256=Digest.parse(sys.argv[2]))
-try:
-    with requests.Session() as session:
-        Fetcher(cache=Cache(Path(sys.argv[3])), session=session, progress=Progress()).fetch([wanted])
-except KeyboardInterrupt:
-    sys.exit(130)
-"""
-
-
-def test_ctrl_c_ends_the_program_soon_and_leaves_the_partial(world):
-    url = world.server.on("/a", hostile.serve(DATA, upto=200_000, then=hostile.stall))
-    begun = time.monotonic()
-    arguments = [sys.executable, "-c", INTERRUPTED, url, SHA.hex, world.cache.root]
-    done = subprocess.run(arguments, check=False, timeout=20)
-    assert done.returncode == 130
-    assert time.monotonic() - begun < 15  # the stall timeout is 30 seconds: nobody waited for it
-    assert world.partials() == [200_000]
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    cuts=st.lists(st.integers(0, 40_000), max_size=6),
-    ranges=st.booleans(),
-    etag=st.sampled_from([None, '"e"']),
-)
-def test_wherever_it_is_cut_the_file_arrives_whole(tmp_path_factory, cuts, ranges, etag):
-    data = DATA[:40_000]
-    with hostile.running() as server, requests.Session() as session:
-        session.trust_env = False
-        answers = [hostile.serve(data, upto=cut, ranges=ranges, etag=etag) for cut in cuts]
-        url = server.on("/a", *answers, hostile.serve(data, ranges=ranges, etag=etag))
-        cache = Cache(tmp_path_factory.mktemp("cache"))
-        patience = dataclasses.replace(QUICK, attempts=8)
-        fetcher = Fetcher(cache=cache, session=session, progress=Listener(), patience=patience)
-        fetched = fetcher.fetch([Wanted(label="a", candidates=(url,), sha256=Digest.of(data))])
-        assert fetched[0].path.read_bytes() == data
