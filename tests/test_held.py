@@ -11,6 +11,7 @@ import time
 import pytest
 from bundles import HOST, OTHER, request, tree, unpack_bytes
 from cli import bundler, check_refusal
+from rebuilt import files, rot
 from recompressed import (
     NEW_TAR,
     OLD_TAR,
@@ -25,7 +26,6 @@ from recompressed import (
     sha,
     with_wheel,
 )
-from test_payload import files, rot
 from test_reader import OneWay, verified
 
 from bundler.core.index import parse_index
