@@ -63,6 +63,11 @@ class Seen:
         return self.head.title if self.head else "the whole bundle"
 
     @property
+    def is_supplement(self) -> bool:
+        """Whether the file says that it holds blocks which were sent once more."""
+        return self.head is not None and self.head.kind == RESEND
+
+    @property
     def misnamed(self) -> bool:
         """Whether the file has a volume's name, but another one's than it is."""
         named = number_in_name(self.path.name)
