@@ -1,3 +1,4 @@
+import io
 import os
 import resource
 import signal
@@ -5,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bundler.core.durable import host_faults, make_folder, whole_file
+from bundler.core.durable import host_faults, make_folder, read_up_to, whole_file
 from bundler.errors import HostFault
 
 
@@ -86,3 +87,32 @@ def test_a_rename_that_fails_is_told_by_the_name_that_was_to_appear(tmp_path):
     (tmp_path / "one").write_bytes(b"")
     with pytest.raises(HostFault, match="/folder: "), host_faults(tmp_path):
         (tmp_path / "one").replace(tmp_path / "folder")
+
+
+class Drops(io.BytesIO):
+    """A stream that gives a few bytes with each call, as a pipe may; `calls` has how many were asked for."""
+
+    def __init__(self, data, *, each):
+        super().__init__(data)
+        self.each, self.calls = each, []
+
+    def read(self, count=-1):
+        self.calls.append(count)
+        return super().read(min(count, self.each))
+
+
+def test_so_many_bytes_are_read_however_few_a_call_gives_and_fewer_only_at_the_end():
+    drops = Drops(b"0123456789", each=3)
+    assert (read_up_to(drops, 7), drops.calls) == (b"0123456", [7, 4, 1])
+    assert (read_up_to(drops, 7), drops.calls[3:]) == (b"789", [7, 4])
+    assert read_up_to(drops, 7) == b""
+
+
+def test_what_one_call_gives_is_not_copied():
+    data = bytes(1000)
+
+    class One:
+        def read(self, count):
+            return data[:count]
+
+    assert read_up_to(One(), 1000) is data

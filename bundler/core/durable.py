@@ -75,6 +75,23 @@ def read_own(path: Path, *, limit: int) -> bytes:
         return stream.read(limit + 1)
 
 
+def read_up_to(stream: BinaryIO, count: int) -> bytes:
+    """Return the next `count` bytes of a stream, fewer only at its end; uncopied where one call gives them.
+
+    Raises `OSError`, also where a stream has none now and does not wait.
+    """
+    whole = bytearray()  # a pipe gives what it has: gathered in place, or many small pieces would take long
+    while True:
+        data = stream.read(count - len(whole))
+        if data is None:  # a non-blocking descriptor, inherited: that is no end, and no damage
+            raise BlockingIOError(errno.EAGAIN, "has no bytes now and does not wait for them")
+        if len(data) == count:
+            return data
+        whole += data
+        if not data or len(whole) == count:
+            return bytes(whole)
+
+
 def write_all(handle: int, data: bytes) -> int:
     """Write all of `data`, with one call where the disk takes it so; return its size. Raises `OSError`."""
     view = memoryview(data)

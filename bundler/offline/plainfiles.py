@@ -10,7 +10,7 @@ import stat
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from bundler.core.durable import host_faults
+from bundler.core.durable import host_faults, read_up_to
 from bundler.errors import DamagedFault, IncompleteFault
 
 if TYPE_CHECKING:
@@ -74,13 +74,11 @@ class PlainFiles:
 
     def read(self, stream: BinaryIO, path: str, count: int, *, whole: bool = True) -> bytes:
         """Read `count` bytes; raises `DamagedFault` where the file ends before and `whole` is asked for."""
-        data = bytearray()
         with host_faults(self.folder / path):
-            while len(data) < count and (piece := stream.read(count - len(data))):
-                data += piece
+            data = read_up_to(stream, count)
         if whole and len(data) < count:
             raise self.damaged(path, f"expected {count - len(data)} bytes more, found its end")
-        return bytes(data)
+        return data
 
     def whole(self, path: str, *, limit: int) -> bytes:
         """Return the content of a file, which has at most `limit` bytes."""

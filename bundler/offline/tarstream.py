@@ -6,13 +6,12 @@ nothing stands after the end.
 
 from __future__ import annotations
 
-import errno
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.core import ustar
-from bundler.core.durable import host_faults
+from bundler.core.durable import host_faults, read_up_to
 from bundler.core.fault import Fault
 from bundler.errors import DamagedFault
 
@@ -84,13 +83,6 @@ class TarStream:
     def exactly(self, count: int, *, what: str) -> bytes:
         """Read `count` bytes; raises `DamagedFault` where the stream ends before."""
         data = self._read(count)
-        if (
-            len(data) < count
-        ):  # a pipe gives what it has: gathered in place, or many small pieces would take long
-            whole = bytearray(data)
-            while len(whole) < count and (data := self._read(count - len(whole))):
-                whole += data
-            data = bytes(whole)
         if len(data) < count:
             raise self.damaged(
                 f"ends at byte {self.offset + len(data)} within {what}, which needs "
@@ -109,7 +101,4 @@ class TarStream:
 
     def _read(self, count: int) -> bytes:
         with host_faults(Path(self._name)):
-            data = self._stream.read(count)
-            if data is None:  # a non-blocking descriptor, inherited: that is no end, and no damage
-                raise BlockingIOError(errno.EAGAIN, "has no bytes now and does not wait for them")
-            return data
+            return read_up_to(self._stream, count)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, BinaryIO
 
+from bundler.core.durable import read_up_to
 from bundler.errors import BundlerError
 from bundler.volumes.survey import open_regular
 
@@ -35,14 +36,7 @@ class Handles:
                 raise OSError(fault.message) from None
         self._open.move_to_end(path)
         stream.seek(at)
-        data = stream.read(count)
-        if len(data) == count:
-            return data
-        whole = bytearray(data)
-        while data and len(whole) < count:
-            data = stream.read(count - len(whole))
-            whole += data
-        return bytes(whole)
+        return read_up_to(stream, count)
 
     def close(self) -> None:
         """Close all files; they were only read."""

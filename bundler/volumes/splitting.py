@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from bundler.core import ustar
 from bundler.core.cut import Layout
 from bundler.core.digest import Digest
-from bundler.core.durable import host_faults
+from bundler.core.durable import host_faults, read_up_to
 from bundler.core.index import SUMS_NAME
 from bundler.core.volumehead import DATA, PARITY, Head, volume_name, volumes_of
 from bundler.errors import DamagedFault, UsageFault
@@ -250,10 +250,7 @@ class _Again:
         """Return a block; raises `DamagedFault` where it is not what it was."""
         member, inside = self.blocks.locate(number)
         self.stream.seek(self.offsets[member] + inside * self.block_size)
-        size = self.blocks.size(number)
-        data = self.stream.read(size)
-        while len(data) < size and (piece := self.stream.read(size - len(data))):
-            data += piece
+        data = read_up_to(self.stream, self.blocks.size(number))
         if Digest.of(data) != self.blocks.digest(number):
             raise DamagedFault(
                 f"{self.name}: {self.blocks.describe(number)}: differs from what was there a moment ago",
