@@ -30,7 +30,3 @@ def rot(path):
     content = bytearray(path.read_bytes())
     content[50] ^= 1
     path.write_bytes(content)
-
-
-def left(prefix):
-    return sorted(str(one.relative_to(prefix)) for one in (prefix / "staging").rglob("*"))

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from bundles import HOST, tree, unpack_bytes
-from rebuilt import left, sealed, unpack_from
+from rebuilt import sealed, unpack_from
 from recompressed import NEW_TAR, RECIPES, TEXT, Box, framed, full_box, gzip_of, index_of, joined, sha
 from test_reader import OneWay, verified
 from test_rebuild import Told
@@ -21,6 +21,10 @@ from bundler.offline import payload, rebuild, spool
 @pytest.fixture
 def prefix(tmp_path):
     return tmp_path / "p"
+
+
+def left(prefix):
+    return sorted(str(one.relative_to(prefix)) for one in (prefix / "staging").rglob("*"))
 
 
 def test_neither_staging_nor_spool_is_left(prefix):
