@@ -15,7 +15,7 @@ from bundler.core.cut import Cut, Layout
 from bundler.core.durable import host_faults, sync_folder
 from bundler.core.text import counted
 from bundler.core.text import size as show_size
-from bundler.core.volumehead import DATA, PARITY, RESEND, Head, volume_name
+from bundler.core.volumehead import DATA, PARITY, Head, volume_name
 from bundler.errors import HostFault
 from bundler.volumes.shelf import Shelf
 from bundler.volumes.survey import open_regular
@@ -57,7 +57,7 @@ class Carrier:
         self.written = 0  # bytes
         files = (*there, *here)
         self._shelf = Shelf(source.index, files)
-        self._volumes = Shelf(source.index, [one for one in files if not _resent(one)])
+        self._volumes = Shelf(source.index, [one for one in files if not one.is_supplement])
 
     def close(self) -> None:
         """Close the files."""
@@ -98,7 +98,7 @@ class Carrier:
 
     def _heads_seen(self) -> bool:
         files = (*self._here, *self._there)
-        return any(one.head and one.head.cut == self.layout.cut and not _resent(one) for one in files)
+        return any(one.head and one.head.cut == self.layout.cut and not one.is_supplement for one in files)
 
     def _item(self, head: Head | None) -> Item:
         """Return the file that is or will be this volume; one that lies here may have another name."""
@@ -179,9 +179,9 @@ class Carrier:
     def _bring_supplement(self, items: Sequence[Item]) -> frozenset[int]:
         """Copy what supplements have and nothing here has; return the blocks that only supplements hold."""
         lost = {block for one in items for block, _, _ in one.lost() if block is not None}
-        extra = self._good_blocks([one for one in self._here if _resent(one)], lost)
-        heads = [one.head for one in self._there if _resent(one) and one.head]
-        new = self._good_blocks([one for one in self._there if _resent(one)], lost - extra)
+        extra = self._good_blocks([one for one in self._here if one.is_supplement], lost)
+        heads = [one.head for one in self._there if one.is_supplement and one.head]
+        new = self._good_blocks([one for one in self._there if one.is_supplement], lost - extra)
         if new and heads:
             opening = (self._source.front, heads[0].to_member(self._source.index))
             pattern = Pattern(
@@ -206,10 +206,6 @@ class Carrier:
         return path
 
 
-def _resent(seen: Seen) -> bool:
-    return seen.head is not None and seen.head.kind == RESEND
-
-
 def _cut(here: Sequence[Seen], there: Sequence[Seen]) -> Cut:
     """Return how the bundle is cut that was begun here, or else most bytes there; one file is one volume."""
     for files in (here, there):
@@ -218,7 +214,7 @@ def _cut(here: Sequence[Seen], there: Sequence[Seen]) -> Cut:
         for one in files:
             if one.head is None:
                 cuts[whole[0] if whole else Cut(volumes=1)] += one.size
-            elif not _resent(one):
+            elif not one.is_supplement:
                 cuts[one.head.cut] += one.size
         if cuts:
             return cuts.most_common(1)[0][0]

@@ -7,29 +7,28 @@ The names tell what was checked: a file with a volume's own name was read and fo
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import shutil
-import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bundler.arriving.cells import expected_size, read_cells, trusted_cells
+from bundler.arriving.receivespool import refuse_link
 from bundler.arriving.tally import Kept, slot_of
+from bundler.core.digest import hash_file
 from bundler.core.durable import host_faults, make_folder, sync_folder
-from bundler.core.volumehead import RESEND, Head, volume_name
-from bundler.errors import HostFault
+from bundler.core.volumehead import volume_name
 from bundler.volumes.adopting import adopt
 from bundler.volumes.choosing import Found
-from bundler.volumes.survey import list_files, look
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from bundler.arriving.cells import Cells
     from bundler.core.index import Index
+    from bundler.core.volumehead import Head
     from bundler.offline.signedindex import SignedIndex
     from bundler.volumes.survey import Seen
 
@@ -58,15 +57,14 @@ class ReceivedSet:
         """`NAME-SERIAL`."""
         return f"{self.index.name}-{self.index.serial}"
 
-    def load(self) -> None:
-        """Look at what lies in the folder; only files whose names do not say that they are right are read."""
-        looked = [look(path, follow=False) for path in list_files([self.folder])]
+    def load(self, looked: Sequence[Seen]) -> None:
+        """Take over what lies in the folder; files are read whose names do not say that they are right."""
         mine = [one for one in looked if one.index == self.digest]
         seen = self._with_adopted(mine, [one for one in looked if one.index is None])
         self.files = []
         for one in seen:
             signed = self._is_signed(one)
-            checked = signed and one.path.name in self._own_names(one)
+            checked = signed and self._has_own_name(one)
             cells = trusted_cells if checked and one.size == self.expected_size(one) else read_cells
             self.files.append(Kept(seen=one, cells=cells(self.index, one), signed=signed))
 
@@ -93,7 +91,7 @@ class ReceivedSet:
 
     def has_right(self, seen: Seen) -> bool:
         """Tell whether this volume is there already, with all of its cells right, and signatures as good."""
-        if seen.head and seen.head.kind == RESEND:
+        if seen.is_supplement:
             return False
         there = [one for one in self.files if one.slot == slot_of(seen) and one.cells.complete]
         return any(one.signed for one in there) or (bool(there) and not self._is_signed(seen))
@@ -117,7 +115,7 @@ class ReceivedSet:
         for one in [one for one in rivals if one.cells.within([cells]) and (signed or not one.signed)]:
             rivals.remove(one)
             self._forget(one)
-        most = MAX_SUPPLEMENTS if arrived.head and arrived.head.kind == RESEND else MAX_COPIES
+        most = MAX_SUPPLEMENTS if arrived.is_supplement else MAX_COPIES
         if len(rivals) >= most:
             _unlink(arrived.path)
             return WORTHLESS
@@ -151,7 +149,7 @@ class ReceivedSet:
 
     def _rivals(self, arrived: Seen, cells: Cells) -> list[Kept]:
         same = [one for one in self.files if one.slot == slot_of(arrived)]
-        if arrived.head and arrived.head.kind == RESEND:  # others may have other blocks
+        if arrived.is_supplement:  # others may have other blocks
             return [one for one in same if tuple(one.cells.blocks) == tuple(cells.blocks)]
         return same
 
@@ -161,11 +159,12 @@ class ReceivedSet:
         found = Found(files=tuple(mine), signed=self._signed, front=self._front, doubtful=tuple(doubtful))
         return adopt(self.index, found)
 
-    def _own_names(self, seen: Seen) -> set[str]:
-        if seen.head and seen.head.kind == RESEND:
-            own = _SUPPLEMENT.fullmatch(seen.path.name.removeprefix(self.stem))
-            return {seen.path.name} if own and seen.path.name.startswith(self.stem) else set()
-        return {self._name(seen.head)}
+    def _has_own_name(self, seen: Seen) -> bool:
+        """Tell whether the file is called as only one is that was found right."""
+        name = seen.path.name
+        if seen.is_supplement:
+            return name.startswith(self.stem) and bool(_SUPPLEMENT.fullmatch(name, len(self.stem)))
+        return name == self._name(seen.head)
 
     def _name(self, head: Head | None) -> str:
         return volume_name(self.stem, head) if head else f"{self.stem}.uvb"
@@ -173,12 +172,10 @@ class ReceivedSet:
     def _free_name(self, arrived: Seen, *, flawless: bool) -> Path:
         """Return the name for the file; one that another file has is only taken where that is replaced."""
         name = self._name(arrived.head)
-        if arrived.head and arrived.head.kind == RESEND:
-            with host_faults(arrived.path), arrived.path.open("rb") as stream:
-                digest = hashlib.sha256()
-                while data := stream.read(1 << 20):
-                    digest.update(data)
-            name = f"{self.stem}.resend-{digest.hexdigest()[:16]}.uvb"
+        if arrived.is_supplement:
+            with host_faults(arrived.path):
+                digest, _ = hash_file(arrived.path)
+            name = f"{self.stem}.resend-{digest.hex[:16]}.uvb"
         used = {one.seen.path.name for one in self.files}
         if flawless and name not in used:
             return self.folder / name
@@ -192,12 +189,7 @@ class ReceivedSet:
 
     def _make_folder(self) -> None:
         make_folder(self.folder)
-        with host_faults(self.folder):
-            if not stat.S_ISDIR(self.folder.lstat().st_mode):
-                raise HostFault(
-                    f"{self.folder}: is a symbolic link, expected a folder of its own",
-                    hint=f"see who made it, then: rm {self.folder}",
-                )
+        refuse_link(self.folder)
 
 
 def _unlink(path: Path) -> None:

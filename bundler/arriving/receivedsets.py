@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from bundler.arriving.receivedset import KEPT, REPEATED, ReceivedSet
-from bundler.arriving.tally import count
+from bundler.arriving.tally import count, say_present
 from bundler.core.text import counted
 from bundler.errors import BundlerError, DamagedFault, HostFault, SignatureFault
 from bundler.volumes.survey import front_of, list_files, look
@@ -42,7 +42,7 @@ class ReceivedSets:
     def load(self) -> None:
         """Look at what runs before this one have left in the spool."""
         for folder in self.spool.folders():
-            seen = [look(path, follow=False) for path in list_files([folder])]
+            seen = _look_into(folder)
             digests = Counter(one.index for one in seen if one.intact)
             if not digests:
                 continue
@@ -57,7 +57,7 @@ class ReceivedSets:
                 except BundlerError as fault:
                     refusal = refusal or fault
                 else:
-                    bundle.load()
+                    bundle.load(seen)
                     self._add(bundle)
                     break
             else:
@@ -69,7 +69,7 @@ class ReceivedSets:
             if not bundle.is_current():
                 self.changed.add(digest)
                 if bundle.folder.is_dir():
-                    bundle.load()
+                    bundle.load(_look_into(bundle.folder))
                 else:
                     del self.known[digest]
         for path in self.spool.arrivals():
@@ -98,15 +98,10 @@ class ReceivedSets:
             what = "nothing new in it" if outcome == REPEATED else "nothing in it is right"
             self._tell(f"{bundle.stem}: {seen.title}: dropped, {what}")
             return
-        data, parity = count(bundle.files)
         cells = bundle.files[-1].cells
         wrong = len(cells.right) - sum(cells.right)
         harm = f" with {counted(wrong, 'damaged block')}" if wrong else ""
-        more = f", {parity.present} of {counted(parity.total, 'parity volume')}" if parity.total else ""
-        self._tell(
-            f"{bundle.stem}: {seen.title} has come{harm}: "
-            f"{data.present} of {counted(data.total, 'volume')}{more}"
-        )
+        self._tell(f"{bundle.stem}: {seen.title} has come{harm}: {say_present(*count(bundle.files))}")
 
     def came_again(self, bundle: ReceivedSet, seen: Seen, *, now: float) -> None:
         """Note that a volume came that is there already: its sender is at work."""
@@ -124,11 +119,7 @@ class ReceivedSets:
         return bundle
 
     def _judged(self, seen: Seen, folder: Path | None) -> ReceivedSet:
-        """Verify the index that stands in the file's front; parsing begins after the signature holds."""
-        signed = front_of(seen.path, follow=False)
-        verified = self._judge(signed, str(seen.path))
-        if verified.signed.digest != seen.index:
-            raise SignatureFault(f"{seen.path}: changed while it was read")
+        verified = self._verified(seen)
         where = folder or self.spool.folder_for(verified.index, verified.signed.digest)
         return ReceivedSet(
             where,
@@ -137,6 +128,13 @@ class ReceivedSets:
             front=seen.front or "",
             holds=self._holds,
         )
+
+    def _verified(self, seen: Seen) -> VerifiedIndex:
+        """Verify the index that stands in the file's front; parsing begins after the signature holds."""
+        verified = self._judge(front_of(seen.path, follow=False), str(seen.path))
+        if verified.signed.digest != seen.index:
+            raise SignatureFault(f"{seen.path}: changed while it was read")
+        return verified
 
     def _holds(self, seen: Seen) -> bool:
         """Tell whether the signatures in the file's front hold. Raises `HostFault`."""
@@ -149,12 +147,12 @@ class ReceivedSets:
 
     def _checked(self, seen: Seen) -> bool:
         try:
-            signed = front_of(seen.path, follow=False)
-            return self._judge(signed, str(seen.path)).signed.digest == seen.index
+            self._verified(seen)
         except HostFault:
             raise
         except BundlerError:
             return False
+        return True
 
     def _finish(self, path: Path, *, now: float) -> None:
         looked = look(path, follow=False)
@@ -172,3 +170,7 @@ class ReceivedSets:
     def _set_aside(self, path: Path, fault: BundlerError, digest: str | None) -> None:
         self.strange[path] = (fault.message, digest if isinstance(fault, SignatureFault) else None)
         self._tell(f"{path}: left alone: {fault.message.removeprefix(f'{path}: ')}")
+
+
+def _look_into(folder: Path) -> list[Seen]:
+    return [look(path, follow=False) for path in list_files([folder])]

@@ -50,11 +50,8 @@ class Spool:
         What an ended run was copying is gone afterwards; it is copied anew.
         """
         for folder in (self.root, self._arriving, self._received):
-            if folder != self.root and folder.is_symlink():
-                raise HostFault(
-                    f"{folder}: is a symbolic link, expected a folder of its own",
-                    hint=f"see who made it, then: rm {folder}",
-                )
+            if folder != self.root:
+                refuse_link(folder)
             make_folder(folder)
         path = self.root / ".lock"
         busy = LockedFault(
@@ -115,6 +112,16 @@ class Spool:
 
     def _path(self, name: str, serial: int, digest: str) -> Path:
         return self._received / f"{name}-{serial}-{digest}"
+
+
+def refuse_link(folder: Path) -> None:
+    """Refuse a link in the place of a folder of the spool, which is written to; raises `HostFault`."""
+    with host_faults(folder):
+        if folder.is_symlink():
+            raise HostFault(
+                f"{folder}: is a symbolic link, expected a folder of its own",
+                hint=f"see who made it, then: rm {folder}",
+            )
 
 
 def check_apart(watch: Path, spool: Path) -> None:

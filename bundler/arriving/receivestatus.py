@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from bundler.arriving.tally import NOTHING, Count
+from bundler.arriving.tally import NOTHING, Count, say_present
 from bundler.core.durable import whole_file
 from bundler.core.text import counted
 from bundler.core.ticket import ranges_of, show_ranges
@@ -131,14 +131,8 @@ def describe(report: Report) -> list[str]:
 def _line(one: BundleState) -> str:
     if one.state == UNTRUSTED:
         return f"{counted(one.files, 'file')} of a bundle that is not trusted, left alone: {one.reason}"
-    parity = (
-        f", {one.parity.present} of {counted(one.parity.total, 'parity volume')}" if one.parity.total else ""
-    )
     ask = f"; read out to the sender: {one.ticket}" if one.ticket else ""
-    return (
-        f"{one.name}-{one.serial}: incomplete: {one.data.present} of {counted(one.data.total, 'volume')}"
-        f"{parity}{ask}"
-    )
+    return f"{one.name}-{one.serial}: incomplete: {say_present(one.data, one.parity)}{ask}"
 
 
 def write_status(path: Path, text: str) -> None:

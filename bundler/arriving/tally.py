@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from bundler.core.blocks import Blocks
 from bundler.core.cut import Layout
+from bundler.core.text import counted
 from bundler.core.volumehead import DATA, PARITY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from bundler.arriving.cells import Cells
     from bundler.core.cut import Cut
@@ -96,24 +97,30 @@ def _beyond(layout: Layout, files: Sequence[Kept], missing: list[int]) -> list[i
 
 def layouts(index: Index, files: Sequence[Kept]) -> list[Layout]:
     """Return the layout of each cut that a file has, the one of the most files first."""
-    cuts = Counter(one.seen.head.cut for one in files if one.seen.head)
-    return [Layout(index, cut) for cut, _ in cuts.most_common()]
+    return [Layout(index, cut) for cut in _cuts(files)]
+
+
+def _cuts(files: Sequence[Kept]) -> list[Cut]:
+    files_by_cut = Counter(one.seen.head.cut for one in files if one.seen.head)
+    return [cut for cut, _ in files_by_cut.most_common()]
 
 
 def count(files: Sequence[Kept]) -> tuple[Count, Count]:
     """Count data and parity volumes, of the cut of which the most files are here."""
-    cuts = Counter(one.seen.head.cut for one in files if one.seen.head).most_common(1)
+    cuts = _cuts(files)
     if not cuts:
         return _count(files, None, DATA, 1 if files else 0), NOTHING
-    cut = cuts[0][0]
+    cut = cuts[0]
     data = None if cut.whole else cut
     return _count(files, data, DATA, cut.data_volumes), _count(files, cut, PARITY, cut.parity_volumes)
 
 
 def _count(files: Sequence[Kept], cut: Cut | None, kind: str, total: int) -> Count:
     there: dict[int, bool] = {}
-    for number, right in _of(files, cut, kind):
-        there[number] = there.get(number, False) or right
+    for one in files:
+        if one.slot[:2] == (cut, kind):
+            number = one.slot[2]
+            there[number] = there.get(number, False) or one.cells.complete
     return Count(
         total=total,
         missing=tuple(one for one in range(1, total + 1) if one not in there),
@@ -121,7 +128,7 @@ def _count(files: Sequence[Kept], cut: Cut | None, kind: str, total: int) -> Cou
     )
 
 
-def _of(files: Sequence[Kept], cut: Cut | None, kind: str) -> Iterator[tuple[int, bool]]:
-    for one in files:
-        if one.slot[:2] == (cut, kind):
-            yield one.slot[2], one.cells.complete
+def say_present(data: Count, parity: Count) -> str:
+    """Say how many are here: `38 of 40 volumes, 4 of 4 parity volumes`."""
+    said = f"{data.present} of {counted(data.total, 'volume')}"
+    return said + (f", {parity.present} of {counted(parity.total, 'parity volume')}" if parity.total else "")
