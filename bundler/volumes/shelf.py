@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.core import ustar
 from bundler.core.blocks import Blocks
 from bundler.core.cut import Layout, parity_name
 from bundler.core.volumehead import DATA, PARITY, RESEND
-from bundler.volumes.handles import Handles
+from bundler.volumes.notedfiles import NotedFiles
 from bundler.volumes.spots import Resent, Spot
 from bundler.volumes.stacks import Stack
 
@@ -25,17 +24,8 @@ if TYPE_CHECKING:
     from bundler.core.cut import Cut
     from bundler.core.index import Index
     from bundler.core.progress import Progress
+    from bundler.volumes.notedfiles import Harm
     from bundler.volumes.survey import Seen
-
-_MAX_NOTED = 200_000  # places that are wrong: of more in all files together only each file's first is noted
-
-
-@dataclass(slots=True)
-class Harm:
-    """What is wrong with a file: how many cells, and the first of them in words."""
-
-    count: int
-    first: str
 
 
 class Shelf:
@@ -43,10 +33,7 @@ class Shelf:
 
     def __init__(self, index: Index, files: Sequence[Seen]) -> None:
         self.index, self.files, self.blocks = index, tuple(files), Blocks(index)
-        self.harm: dict[Path, Harm] = {}
-        self._noted: set[int] = set()
-        self._short: set[Path] = set()  # that end too early
-        self._handles = Handles()
+        self._bytes = NotedFiles()
         self._wholes = [one for one in files if one.head is None]
         self._members = list(
             itertools.accumulate((ustar.stored_size(one.size) for one in index.members), initial=0)
@@ -58,7 +45,7 @@ class Shelf:
             if one.head is None:
                 continue
             if one.head.kind == RESEND:
-                self.resent.add(one, self.blocks, self._handles, note=self.note)
+                self.resent.add(one, self.blocks, self._bytes)
             else:
                 self._stack(one.head.cut).add(one)
 
@@ -68,6 +55,11 @@ class Shelf:
             if not cut.whole:
                 self._striped.append(stack)
         return self._stacks[cut]
+
+    @property
+    def harm(self) -> dict[Path, Harm]:
+        """What was wrong with the files so far, by their paths."""
+        return self._bytes.harm
 
     @property
     def layouts(self) -> Sequence[Layout]:
@@ -115,7 +107,7 @@ class Shelf:
         """Return the block's bytes from the first file that has them right, or None where none has."""
         digest = self.blocks.digest(block).hex
         for spot in self.spots(block):
-            data = self.content(spot)
+            data = self._bytes.content(spot)
             if data is None:
                 continue
             if hashlib.sha256(data).hexdigest() == digest:
@@ -127,7 +119,7 @@ class Shelf:
         """Read the block from all files but the first that should have it, and note where it is wrong."""
         digest = self.blocks.digest(block).hex
         for spot in itertools.islice(self.spots(block), 1, None):
-            data = self.content(spot)
+            data = self._bytes.content(spot)
             if data is not None:
                 progress.advance(len(data))
                 if hashlib.sha256(data).hexdigest() != digest:
@@ -155,38 +147,6 @@ class Shelf:
         if self.resent:
             yield from self.resent.places(block)
 
-    def content(self, spot: Spot) -> bytes | None:
-        """Return what lies in a spot, unverified; None where the file ends before. Notes a wrong header."""
-        if spot.end > spot.seen.size:
-            self._note_short(spot.seen)
-            return None
-        if spot.header:  # by themselves: what is wrong with them costs no content, which is not copied
-            self._expect(spot, spot.at, spot.header)
-            self._expect(spot, spot.end, ustar.padding(spot.size))
-        return self._read(spot.seen, spot.at + len(spot.header), spot.size)
-
-    def _expect(self, spot: Spot, at: int, expected: bytes) -> None:
-        """Note where what stands beside a cell's content is not what is expected there."""
-        found = self._try(spot.seen, at, len(expected)) if expected else b""
-        if found is not None and found != expected:
-            self.note(spot.seen, f"byte {spot.at}: the header or the padding of a cell is damaged")
-
-    def _try(self, seen: Seen, at: int, count: int) -> bytes | None:
-        """Return up to `count` bytes of a file, or None where it cannot be read there, which is noted."""
-        try:
-            return self._handles.read(seen.path, at, count)
-        except OSError as error:
-            self.note(seen, f"byte {at}: {error.strerror or error}")
-            return None
-
-    def _read(self, seen: Seen, at: int, count: int) -> bytes | None:
-        """Return so many bytes of a file, or None where it cannot be read or ends before, which is noted."""
-        data = self._try(seen, at, count)
-        if data is not None and len(data) < count:
-            self._note_short(seen)
-            return None
-        return data
-
     def parity_files(self, cut: Cut, group: int, row: int, column: int) -> Sequence[Seen]:
         """Return the files that should have the parity cell."""
         return self._stacks[cut].locate_parity(group, row, column)[0]
@@ -209,10 +169,7 @@ class Shelf:
         return None
 
     def _parity_cell(self, spot: Spot, group: int, row: int, column: int) -> bytes | None:
-        if spot.end > spot.seen.size:
-            self._note_short(spot.seen)
-            return None
-        data = self._read(spot.seen, spot.at, ustar.stored_size(spot.size))
+        data = self._bytes.member(spot)
         if data is None:
             return None
         cell = data[ustar.BLOCK : ustar.BLOCK + spot.size]
@@ -244,30 +201,19 @@ class Shelf:
     def tail(self, seen: Seen) -> bytes:
         """Return what the file has after its last cell, at most a block more than belongs there."""
         end = self.expected_size(seen) - len(ustar.END)
-        return self._try(seen, end, len(ustar.END) + ustar.BLOCK) or b""
+        return self._bytes.read(seen, end, len(ustar.END) + ustar.BLOCK) or b""
 
     def bytes_before(self, seen: Seen, count: int) -> bytes:
         """Return the bytes that stand before the file's payload or cells; fewer, or none, on an error."""
-        return self._try(seen, max(0, seen.start - count), min(count, seen.start)) or b""
+        return self._bytes.read(seen, max(0, seen.start - count), min(count, seen.start)) or b""
 
     def _note_block(self, spot: Spot, block: int) -> None:
         self.note(spot.seen, f"{self.blocks.describe(block)} at byte {spot.at} is damaged")
 
-    def _note_short(self, seen: Seen) -> None:
-        """Note that a file ends too early: of all the cells that it lacks once."""
-        if seen.path not in self._short:
-            self._short.add(seen.path)
-            self.note(seen, f"ends at byte {seen.size}, expected more")
-
     def note(self, seen: Seen, what: str) -> None:
         """Note that something is wrong with the file, once however often it is read."""
-        if len(self._noted) >= _MAX_NOTED and seen.path in self.harm:
-            return
-        if (key := hash((seen.path, what))) not in self._noted:
-            self._noted.add(key)
-            harm = self.harm.setdefault(seen.path, Harm(0, what))
-            harm.count += 1
+        self._bytes.note(seen, what)
 
     def close(self) -> None:
         """Close the files."""
-        self._handles.close()
+        self._bytes.close()

@@ -10,17 +10,17 @@ from bundler.core import ustar
 from bundler.core.fault import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, KeysView, Sequence
+    from collections.abc import Iterator, KeysView, Sequence
     from pathlib import Path
 
     from bundler.core.blocks import Blocks
-    from bundler.volumes.handles import Handles
+    from bundler.volumes.notedfiles import NotedFiles
     from bundler.volumes.survey import Seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
-    """Where a cell should lie: its header at `at`, or None where only its content does; sizes in bytes."""
+    """Where a cell should lie: its header at `at`, or b"" where only its content does; sizes in bytes."""
 
     seen: Seen
     at: int
@@ -57,11 +57,11 @@ class Resent:
         """Return the blocks that one of the files has, in its order, which is ascending."""
         return [block for block in sorted(self._last) if any(one is seen for one, _ in self.places(block))]
 
-    def add(self, seen: Seen, blocks: Blocks, handles: Handles, *, note: Callable[[Seen, str], None]) -> None:
+    def add(self, seen: Seen, blocks: Blocks, files: NotedFiles) -> None:
         """Take what a supplement says that it has; what is wrong with its headers is noted."""
         self._files.append(seen)
         self._ends[seen.path] = seen.start
-        for block, at in read_supplement(seen, blocks, handles, note=note):
+        for block, at in _blocks_of(seen, blocks, files):
             row = len(self._rows)
             self._rows.extend((len(self._files) - 1, at, self._last.get(block, -1)))
             self._last[block] = row
@@ -79,29 +79,24 @@ class Resent:
         return self._ends[seen.path]
 
 
-def read_supplement(
-    seen: Seen, blocks: Blocks, handles: Handles, *, note: Callable[[Seen, str], None]
-) -> Iterator[tuple[int, int]]:
+def _blocks_of(seen: Seen, blocks: Blocks, files: NotedFiles) -> Iterator[tuple[int, int]]:
     """Yield the blocks of a supplement, and where their headers are, up to the first that is none.
 
     What that one is, is noted.
     """
     at, last = seen.start, -1
     while at + ustar.BLOCK <= seen.size:
+        header = files.read(seen, at, ustar.BLOCK)
+        if header is None or header == bytes(ustar.BLOCK):
+            return
         try:
-            header = handles.read(seen.path, at, ustar.BLOCK)
-            if header == bytes(ustar.BLOCK):
-                return
             name, size = ustar.parse_header(header)
             block = blocks.parse_name(name)
-        except OSError as error:
-            note(seen, f"byte {at}: {error.strerror or error}")
-            return
         except Fault as fault:
-            note(seen, f"byte {at}: {fault}")
+            files.note(seen, f"byte {at}: {fault}")
             return
         if block <= last or size != blocks.size(block):
-            note(seen, f"byte {at}: expected the next block, found {name}")
+            files.note(seen, f"byte {at}: expected the next block, found {name}")
             return
         yield block, at
         at, last = at + ustar.stored_size(size), block
