@@ -34,7 +34,7 @@ from bundler.signing.trustdoc import (
     TrustDocument,
     parse_document,
 )
-from bundler.volumes.splitting import Source
+from bundler.volumes.source import Source
 
 HOST = host_platform()
 OTHER = Platform.parse("windows-x86_64-none" if HOST.os != "windows" else "linux-x86_64-gnu")

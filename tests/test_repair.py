@@ -14,7 +14,7 @@ from bundler.offline.front import as_members
 from bundler.offline.front import files_of as front_of
 from bundler.volumes.needed import needed
 from bundler.volumes.repairing import write_good
-from bundler.volumes.splitting import Source
+from bundler.volumes.source import Source
 
 WIDE, BARE, GROUPS, WHOLE = CUTS
 

@@ -10,7 +10,8 @@ from bundler.core.cut import Cut
 from bundler.core.progress import Silent
 from bundler.offline.reader import BundleReader
 from bundler.offline.signedindex import parse_named
-from bundler.volumes.splitting import Source, write_set
+from bundler.volumes.source import Source
+from bundler.volumes.splitting import write_set
 
 BLOCK = 1 << 16  # bytes: the smallest block that an index may have
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from bundler.arriving.collectnotes import Notes
     from bundler.core.progress import Progress
-    from bundler.volumes.splitting import Source
+    from bundler.volumes.source import Source
     from bundler.volumes.survey import Seen
 
 _MARGIN = 16 << 20  # bytes left free: for notes and what the file system keeps beside files

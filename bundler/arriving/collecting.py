@@ -27,7 +27,7 @@ from bundler.errors import (
 from bundler.offline.signedindex import VerifiedIndex, verify_index
 from bundler.volumes.adopting import adopt
 from bundler.volumes.choosing import Found, choose
-from bundler.volumes.splitting import Source
+from bundler.volumes.source import Source
 from bundler.volumes.survey import front_of, list_files, look, look_at
 
 if TYPE_CHECKING:

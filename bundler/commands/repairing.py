@@ -144,7 +144,7 @@ def repair(
     from bundler.volumes.losses import losses
     from bundler.volumes.needed import needed
     from bundler.volumes.repairing import check_target, write_good
-    from bundler.volumes.splitting import Source
+    from bundler.volumes.source import Source
 
     found, inventory, name = _take(bundle, trust=trust, verifier=verifier, quiet=quiet)
     wanting = inventory.wanting(found.signed.digest)

@@ -34,7 +34,8 @@ from bundler.errors import HostFault, UsageFault
 from bundler.signing.trust import NAMESPACE
 from bundler.volumes.choosecut import ONE_FILE, choose
 from bundler.volumes.placing import Target, describe, write_files, write_joined
-from bundler.volumes.splitting import Source, Written
+from bundler.volumes.source import Source
+from bundler.volumes.splitting import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

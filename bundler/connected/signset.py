@@ -24,7 +24,7 @@ from bundler.signing.sshsig import verify_sshsig
 from bundler.signing.trust import NAMESPACE
 from bundler.volumes.choosing import choose
 from bundler.volumes.fileset import whole_files
-from bundler.volumes.splitting import Source
+from bundler.volumes.source import Source
 from bundler.volumes.survey import front_of, list_files, look, open_regular
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from bundler.core.volumehead import DATA, PARITY, Head, volumes_of
 from bundler.errors import UsageFault
 
 if TYPE_CHECKING:
-    from bundler.volumes.splitting import Source
+    from bundler.volumes.source import Source
 
 MEDIA: Final = {  # bytes of the largest file
     "fat32": 4095 << 20,

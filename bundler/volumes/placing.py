@@ -13,7 +13,7 @@ from bundler.core.text import counted
 from bundler.core.text import size as show_size
 from bundler.core.volumehead import stem_in_name
 from bundler.errors import UsageFault
-from bundler.volumes.splitting import Source, Written, set_paths, write_set
+from bundler.volumes.splitting import Written, set_paths, write_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bundler.core.cut import Cut
     from bundler.core.index import Index
     from bundler.core.progress import Progress
+    from bundler.volumes.source import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ from bundler.offline.reader import Reader, reader_of
 from bundler.offline.signedindex import parse_named, verify_index
 from bundler.volumes.choosecut import choose
 from bundler.volumes.placing import Target, write_files
-from bundler.volumes.splitting import Source, Written, write_parity
+from bundler.volumes.source import Source
+from bundler.volumes.splitting import Written, write_parity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bundler.core.cut import Layout
     from bundler.core.progress import Progress
     from bundler.volumes.inventory import Inventory
-    from bundler.volumes.splitting import Source
+    from bundler.volumes.source import Source
 
     Wanting = Sequence[tuple[Head | None, str]]  # what a file is, None for the bundle itself, and its name
 

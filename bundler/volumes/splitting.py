@@ -7,7 +7,6 @@ memory. Of a `whole` set the rows go over the file: its parity is made from the 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +19,8 @@ from bundler.core.durable import host_faults, read_up_to
 from bundler.core.index import SUMS_NAME
 from bundler.core.volumehead import DATA, PARITY, Head, volume_name, volumes_of
 from bundler.errors import DamagedFault, UsageFault
-from bundler.offline.front import as_members, files_of
 from bundler.volumes.fileset import Beside, FileSet, NewFile, whole_files
+from bundler.volumes.source import expect_no_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +29,8 @@ if TYPE_CHECKING:
     from bundler.core.blocks import Blocks
     from bundler.core.cut import Cut
     from bundler.core.erasure import Encoder
-    from bundler.core.index import Index
     from bundler.core.progress import Progress
-    from bundler.offline.signedindex import SignedIndex
+    from bundler.volumes.source import Source
 
 SUMS_SUFFIX = f".{SUMS_NAME}"
 
@@ -44,45 +42,6 @@ class Written:
     path: Path
     size: int
     sha256: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A bundle to write: the bytes before its payload, its index, and the sha256 of that."""
-
-    front: bytes
-    index: Index
-    digest: str
-
-    @classmethod
-    def of(cls, signed: SignedIndex, index: Index) -> Source:
-        """Take it from what was read, which must still have its chain, and from its parsed index."""
-        return cls(front=b"".join(as_members(files_of(signed))), index=index, digest=signed.digest)
-
-    @property
-    def total(self) -> int:
-        """The bytes of all blocks."""
-        return sum(member.size for member in self.index.members)
-
-    def offsets(self) -> list[int]:
-        """Return where the content of each member begins in the bundle as one file."""
-        sizes = (ustar.stored_size(member.size) for member in self.index.members)
-        return list(itertools.accumulate(sizes, initial=len(self.front) + ustar.BLOCK))
-
-    def opening(self, head: Head) -> bytes:
-        """Return what a volume begins with: the front and `VOLUME`."""
-        return self.front + head.to_member(self.index)
-
-    def container(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the bytes of the bundle as one file (§1); `blocks` are all of its blocks, in their order."""
-        yield self.front
-        for member in self.index.members:
-            yield ustar.header(member.path, member.size)
-            for _ in member.blocks:
-                yield next(blocks)
-            yield ustar.padding(member.size)
-        expect_no_more(blocks)
-        yield ustar.END
 
 
 def write_set(
@@ -153,12 +112,6 @@ def check_stem(stem: str) -> None:
             f"{stem!r}: expected a name for volumes without control characters, backslash or leading dot",
             hint="name a folder with -o: volumes are called NAME-SERIAL then",
         )
-
-
-def expect_no_more(blocks: Iterator[bytes]) -> None:
-    """Let `blocks` come to its end, where it checks what comes after the last block."""
-    if next(blocks, None) is not None:
-        raise ValueError("there are more blocks than the index has")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from bundler.core.metadata import Row, dump_rows
 from bundler.core.progress import Silent
 from bundler.core.uvnames import cache_name, mirror_path, own_build_url
 from bundler.volumes.placing import write_joined
-from bundler.volumes.splitting import Source
+from bundler.volumes.source import Source
 
 _CHUNK = 1 << 20
 
