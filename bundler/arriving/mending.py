@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bundler.core import ustar
 from bundler.core.cut import parity_name
-from bundler.core.durable import host_faults, write_all
+from bundler.core.durable import host_faults, read_up_to, write_all
 from bundler.core.volumehead import DATA, PARITY, Head
 
 if TYPE_CHECKING:
@@ -182,10 +182,7 @@ def mend(
 
 def _is_right(stream: BinaryIO, piece: Piece, shelf: Shelf) -> bool:
     stream.seek(piece.at)
-    found = bytearray()
-    while len(found) < piece.total and (data := stream.read(piece.total - len(found))):
-        found += data
-    stored = bytes(found)
+    stored = read_up_to(stream, piece.total)
     content = stored[piece.total - piece.size :]
     if len(stored) < piece.total or stored != piece.stored(content):
         return False
