@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  # typer reads it from the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bundler.commands.options import KeyOption, one_of
 from bundler.commands.output import emit, say
-from bundler.core.fault import Fault
+from bundler.commands.trustwords import PERSON, expiry_time, people, revocation
 from bundler.errors import UsageFault
 
 if TYPE_CHECKING:
     from bundler.signing.trustdoc import TrustDocument
-    from bundler.signing.trustmake import Wish, Wishes
-
-_PERSON = "NAME=KEY.pub"
+    from bundler.signing.trustmake import Wishes
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +46,7 @@ def new_document(
         typer.Option(
             "--signer",
             envvar="UV_BUNDLER_TRUST_SIGNER",
-            metavar=_PERSON,
+            metavar=PERSON,
             help="Somebody who signs bundles and trust documents. May be repeated, with another key too.",
         ),
     ] = None,
@@ -57,7 +55,7 @@ def new_document(
         typer.Option(
             "--root",
             envvar="UV_BUNDLER_TRUST_ROOT",
-            metavar=_PERSON,
+            metavar=PERSON,
             help="Somebody who signs trust documents.",
         ),
     ] = None,
@@ -66,7 +64,7 @@ def new_document(
         typer.Option(
             "--release",
             envvar="UV_BUNDLER_TRUST_RELEASE",
-            metavar=_PERSON,
+            metavar=PERSON,
             help="Somebody who signs bundles.",
         ),
     ] = None,
@@ -160,16 +158,16 @@ def new_document(
 
     wishes = Wishes(
         signers=(
-            *_wishes("--signer", signer, (ROOT, RELEASE)),
-            *_wishes("--root", root, (ROOT,)),
-            *_wishes("--release", release, (RELEASE,)),
+            *people("--signer", signer, (ROOT, RELEASE)),
+            *people("--root", root, (ROOT,)),
+            *people("--release", release, (RELEASE,)),
         ),
         remove=tuple(remove or ()),
-        revoke=tuple(_revocation(text) for text in revoke or ()),
+        revoke=tuple(revocation(text) for text in revoke or ()),
         root_threshold=root_threshold,
         release_threshold=release_threshold,
         algorithms=tuple(algorithm or ()),
-        expires=_expires(expires),
+        expires=expiry_time(expires),
         never_expires=expires == "never",
         expiry="enforce" if enforce_expiry else expiry and one_of("--expiry", expiry, known=EXPIRY),
         first_install=first_install and one_of("--first-install", first_install, known=FIRST_INSTALL),
@@ -215,57 +213,6 @@ def _say_needs(target: Path, document: TrustDocument, old: TrustDocument | None,
         say(f"and, for hosts that have {old.title}, by {threshold_of(old, ROOT)}")
         after = f" --after {before}"
     say(f"each of them: uv-bundler trust sign {target} --key KEY{after}")
-
-
-def _wishes(option: str, texts: list[str] | None, roles: tuple[str, ...]) -> list[Wish]:
-    from bundler.signing.trustfile import read_rules
-    from bundler.signing.trustmake import Wish
-
-    wishes = []
-    for text in texts or ():
-        person, equals, file = text.partition("=")
-        if not equals or not person or not file:
-            raise UsageFault(
-                f"{option}: expected {_PERSON}, found {text!r}", hint=f"such as {option} anna=anna.pub"
-            )
-        rules = read_rules(Path(file))
-        if len(rules) != 1:
-            raise UsageFault(
-                f"{option}: {file} holds {len(rules)} keys, expected one",
-                hint=f"name the key's own .pub file: {option} {person}=KEY.pub",
-            )
-        wishes.append(Wish(name=person, key=rules[0].key, roles=roles))
-    return wishes
-
-
-def _revocation(text: str) -> tuple[str, str]:
-    from bundler.signing.publickey import parse_fingerprint
-
-    key, equals, reason = text.partition("=")
-    try:
-        parse_fingerprint(key)
-    except Fault as fault:
-        raise UsageFault(f"--revoke: {fault.message}", hint="ssh-keygen -lf KEY.pub prints it") from None
-    if not equals or not reason.strip():
-        raise UsageFault(
-            f"--revoke: expected FINGERPRINT=REASON, found {text!r}",
-            hint=f'such as --revoke "{key}=laptop lost"',
-        )
-    return key, reason.strip()
-
-
-def _expires(text: str | None) -> str | None:
-    from bundler.core.times import utc_time
-
-    if text is None or text == "never":
-        return None
-    try:
-        return utc_time(text if "T" in text else f"{text}T00:00:00Z")
-    except Fault:
-        raise UsageFault(
-            f"--expires: expected a day or a UTC time, found {text!r}",
-            hint="such as 2027-06-30, 2027-06-30T12:00:00Z, or never",
-        ) from None
 
 
 def sign_document(
