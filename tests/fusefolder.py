@@ -8,18 +8,12 @@ many reads from then on.
 """
 
 import errno
-import os
 import stat
 import struct
-import subprocess
 import sys
 from pathlib import Path
 
-_ROOT = 1
-_LOOKUP, _FORGET, _GETATTR, _OPEN, _READ, _STATFS, _RELEASE = 1, 2, 3, 14, 15, 17, 18
-_FLUSH, _INIT, _OPENDIR, _READDIR, _RELEASEDIR, _INTERRUPT, _BATCH_FORGET = 25, 26, 27, 28, 29, 36, 42
-_LARGEST = 1 << 17
-_DIRECT = 1  # FOPEN_DIRECT_IO: what cannot be read is told, and nothing is read ahead
+import fuseloop as fuse
 
 
 class Stick:
@@ -44,9 +38,9 @@ class Stick:
                     raise OSError(errno.EIO, "")
 
     def attributes(self, node):
-        mode = 0o040755 if node == _ROOT else stat.S_IFREG | 0o644
-        size = 0 if node == _ROOT else self.files[node - 2].stat().st_size
-        return struct.pack("<6Q10I", node, size, size >> 9, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+        mode = 0o040755 if node == fuse.ROOT else stat.S_IFREG | 0o644
+        size = 0 if node == fuse.ROOT else self.files[node - 2].stat().st_size
+        return fuse.attributes(node, mode=mode, size=size)
 
     def listing(self, begin, room):
         found = b""
@@ -60,28 +54,26 @@ class Stick:
         return found
 
 
-def answer(opcode, node, body, stick):  # noqa: C901, PLR0911  # one for each kind of request
+def answer(stick, opcode, node, body):  # noqa: PLR0911  # one for each kind of request
     """Return the body of the answer; raises `OSError`."""
-    if opcode == _INIT:
-        return struct.pack("<4I2H2I2H8I", 7, 31, 0, 0, 12, 10, _LARGEST, 1, 0, 0, *[0] * 8)
-    if opcode in (_RELEASE, _RELEASEDIR, _FLUSH):
+    if opcode in (fuse.RELEASE, fuse.RELEASEDIR, fuse.FLUSH):
         return b""
     stick.check()
-    if opcode == _LOOKUP:
+    if opcode == fuse.LOOKUP:
         names = [one.name.encode() + b"\0" for one in stick.files]
         if body not in names:
             raise OSError(errno.ENOENT, "")
         found = names.index(body) + 2
         return struct.pack("<4Q2I", found, 0, 0, 0, 0, 0) + stick.attributes(found)
-    if opcode == _GETATTR:
+    if opcode == fuse.GETATTR:
         return struct.pack("<Q2I", 0, 0, 0) + stick.attributes(node)
-    if opcode in (_OPEN, _OPENDIR):
-        if opcode == _OPEN:
+    if opcode in (fuse.OPEN, fuse.OPENDIR):
+        if opcode == fuse.OPEN:
             stick.check(stick.files[node - 2])
-        return struct.pack("<Q2I", 0, _DIRECT if opcode == _OPEN else 0, 0)
-    if opcode == _READDIR:
+        return struct.pack("<Q2I", 0, fuse.DIRECT if opcode == fuse.OPEN else 0, 0)
+    if opcode == fuse.READDIR:
         return stick.listing(*struct.unpack_from("<QI", body, 8))
-    if opcode == _READ:
+    if opcode == fuse.READ:
         stick.reads += 1
         _, at, size = struct.unpack_from("<2QI", body)
         path = stick.files[node - 2]
@@ -89,34 +81,14 @@ def answer(opcode, node, body, stick):  # noqa: C901, PLR0911  # one for each ki
         with path.open("rb") as stream:
             stream.seek(at)
             return stream.read(size)
-    if opcode == _STATFS:
+    if opcode == fuse.STATFS:
         return struct.pack("<5Q4I24x", 1 << 20, 0, 0, 1000, 0, 4096, 255, 4096, 0)
     raise OSError(errno.ENOSYS, "")
 
 
 def main(folder, source, ills):
-    stick, handle = Stick(source, ills), os.open("/dev/fuse", os.O_RDWR)
-    options = f"fd={handle},rootmode=40000,user_id=0,group_id=0"
-    subprocess.run(
-        ["mount", "-i", "-t", "fuse", "-o", f"ro,{options}", "stick", folder], pass_fds=[handle], check=True
-    )
-    while True:
-        try:
-            request = os.read(handle, _LARGEST + 4096)
-        except OSError as error:
-            if error.errno == errno.ENODEV:  # it was unmounted
-                return
-            if error.errno in (errno.EINTR, errno.EAGAIN, errno.ENOENT):
-                continue
-            raise
-        _, opcode, unique, node = struct.unpack_from("<2I2Q", request)
-        if opcode in (_FORGET, _BATCH_FORGET, _INTERRUPT):
-            continue
-        try:
-            body, error = answer(opcode, node, request[40:], stick), 0
-        except OSError as fault:
-            body, error = b"", -fault.errno
-        os.write(handle, struct.pack("<IiQ", 16 + len(body), error, unique) + body)
+    stick = Stick(source, ills)
+    fuse.serve(folder, lambda *request: answer(stick, *request), source="stick", options="ro,")
 
 
 if __name__ == "__main__":
