@@ -24,7 +24,8 @@ from bundler.connected.earliercontent import Contents
 from bundler.connected.fetch import Fetcher
 from bundler.connected.gather import Supplies
 from bundler.connected.http import open_session
-from bundler.connected.packing import label, pack
+from bundler.connected.labels import label
+from bundler.connected.packing import pack
 from bundler.connected.sources import folders
 from bundler.core.digest import Digest
 from bundler.core.index import parse_index

@@ -19,7 +19,8 @@ from recompressing import come_back, there_and_back
 
 from bundler.connected.bundlewriter import Ingredient
 from bundler.connected.encodersearch import PROBE
-from bundler.connected.packing import label, pack, packing_time
+from bundler.connected.labels import label, packing_time
+from bundler.connected.packing import pack
 from bundler.core.digest import Digest
 from bundler.core.metadata import dump_rows
 from bundler.core.progress import Silent

@@ -150,7 +150,7 @@ def new_document(
       uv-bundler trust new trust.json --name plant-7 --signer anna=anna.pub --signer ben=ben.pub
       uv-bundler trust new trust-2.json --from trust.json --signer carl=carl.pub --remove ben
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
-    from bundler.connected.packing import packing_time
+    from bundler.connected.labels import packing_time
     from bundler.core.times import write_time
     from bundler.signing.trustdoc import EXPIRY, FIRST_INSTALL, RELEASE, ROOT
     from bundler.signing.trustmake import Wishes, successor

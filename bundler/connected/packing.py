@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +26,6 @@ from bundler.core.digest import Digest
 from bundler.core.durable import host_faults
 from bundler.core.index import MAX_INDEX_BYTES, Index
 from bundler.core.indexchecks import MAX_PREFIXED_INDEX
-from bundler.core.times import write_time
 from bundler.core.volumehead import stem_in_name
 from bundler.errors import HostFault, UsageFault
 from bundler.signing.trust import NAMESPACE
@@ -43,25 +40,12 @@ if TYPE_CHECKING:
     from bundler.connected.accounts import Share
     from bundler.connected.bundlewriter import Ingredient, Stored
     from bundler.connected.earliercontent import Contents
+    from bundler.connected.labels import Label
     from bundler.core.cut import Cut
-    from bundler.core.platforms import Platform
     from bundler.core.progress import Progress
     from bundler.signing.signer import SigningKey
     from bundler.signing.trustdoc import SignedDocument
     from bundler.volumes.choosecut import Wished
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """What the index says of the bundle beside its content."""
-
-    name: str
-    release: str
-    serial: int
-    created: str
-    expires: str | None
-    uv: tuple[str, ...]
-    platforms: tuple[Platform, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,51 +71,6 @@ class Packed:
         path = self.files[0].path
         whole = self.cut is None or self.cut.whole
         return str(path if whole else path.with_name(f"{stem_in_name(path.name)}.*.uvb"))
-
-
-def packing_time() -> datetime:
-    """Return the time that a bundle is labelled with: `SOURCE_DATE_EPOCH` where it is set, else now, in UTC.
-
-    https://reproducible-builds.org/specs/source-date-epoch/; raises `UsageFault` where it is no number.
-    """
-    named = os.environ.get("SOURCE_DATE_EPOCH")
-    if named is None:
-        return datetime.now(timezone.utc)
-    if not named.isdecimal() or len(named) > 11:
-        raise UsageFault(
-            f"SOURCE_DATE_EPOCH: expected seconds since 1970, found {named!r}", hint="unset it, or correct it"
-        )
-    return datetime.fromtimestamp(int(named), timezone.utc)
-
-
-def label(
-    *,
-    name: str,
-    release: str,
-    serial: int | None,
-    valid_days: int | None,
-    uv: tuple[str, ...],
-    platforms: tuple[Platform, ...],
-    now: datetime,
-) -> Label:
-    """Return the label; a serial that the manifest leaves open is the time, `YYYYMMDDhhmmss`.
-
-    The bundle expires `valid_days` after `now`, or never.
-    """
-    return Label(
-        name=name,
-        release=release,
-        serial=serial_of(serial, now),
-        created=write_time(now),
-        expires=write_time(now + timedelta(days=valid_days)) if valid_days else None,
-        uv=uv,
-        platforms=platforms,
-    )
-
-
-def serial_of(serial: int | None, now: datetime) -> int:
-    """Return the serial that a bundle packed now gets."""
-    return serial if serial is not None else int(now.strftime("%Y%m%d%H%M%S"))
 
 
 def pack(

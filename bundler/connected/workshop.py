@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from bundler.connected import makelock, packing, prefixzstd
+from bundler.connected import labels, makelock, packing, prefixzstd
 from bundler.connected.cache import Cache, default_root
 from bundler.connected.deltalock import words_of
 from bundler.connected.earlier import read_earlier
@@ -114,7 +114,7 @@ class Workshop:
 
         Without a level everything is carried as it is, and no line says so of an archive.
         """
-        earlier = self._earlier(since, packing.packing_time())
+        earlier = self._earlier(since, labels.packing_time())
         lock = self._current_lock() or self._resolve(self._last_lock(), upgrade=False)
         words = words_of(lock, earlier)
         wheels = [
@@ -165,14 +165,14 @@ class Workshop:
                 f"found {wished.size}",
                 hint="say a medium or a size such as fat32, dvd, diode or 100M",
             )
-        now = packing.packing_time()
+        now = labels.packing_time()
         earlier = self._earlier(since, now)
         if earlier:
             prefixzstd.library()  # where it is not installed people learn that before anything is fetched
         lock, begun = self._current_lock() or self.lock(upgrade=False), time.monotonic()
         if not lock.pythons and not lock.builds:
             raise UsageFault(f"{self.lock_path}: has no interpreters, expected one", hint="lock again")
-        marked = packing.label(
+        marked = labels.label(
             name=self.manifest.name,
             release=self.manifest.release,
             serial=self.manifest.serial,
@@ -214,7 +214,7 @@ class Workshop:
         return replace(packed, seconds=(("fetch", fetched), *packed.seconds))
 
     def _earlier(self, since: Sequence[Path], now: datetime) -> tuple[Earlier, ...]:
-        serial = packing.serial_of(self.manifest.serial, now)
+        serial = labels.serial_of(self.manifest.serial, now)
         return read_earlier(since, name=self.manifest.name, serial=serial)
 
     def _last_lock(self) -> Lock | None:

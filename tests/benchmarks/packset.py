@@ -15,7 +15,7 @@ from pathlib import Path
 
 from requests import Session
 
-from bundler.connected import packing
+from bundler.connected import labels, packing
 from bundler.connected.bundlewriter import Ingredient
 from bundler.connected.cache import Cache
 from bundler.connected.earlier import read_earlier
@@ -80,7 +80,7 @@ def main() -> None:
     words, now = sys.argv[4:], datetime.now(timezone.utc)
     before = Path(words.pop()) if "--since" in words else None
     archives = [Path(word) for word in words if word != "--since"]
-    marked = packing.label(
+    marked = labels.label(
         name="bench", release="2026Q4", serial=None, valid_days=None, uv=(), platforms=(HOST,), now=now
     )
     with tempfile.TemporaryDirectory(dir=output.parent) as scratch:
