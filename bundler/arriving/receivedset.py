@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from bundler.arriving.cells import Cells
     from bundler.core.index import Index
-    from bundler.core.volumehead import Head
     from bundler.offline.signedindex import SignedIndex
     from bundler.volumes.survey import Seen
 
@@ -55,7 +54,7 @@ class ReceivedSet:
     @property
     def stem(self) -> str:
         """`NAME-SERIAL`."""
-        return f"{self.index.name}-{self.index.serial}"
+        return self.index.stem
 
     def load(self, looked: Sequence[Seen]) -> None:
         """Take over what lies in the folder; files are read whose names do not say that they are right."""
@@ -164,14 +163,11 @@ class ReceivedSet:
         name = seen.path.name
         if seen.is_supplement:
             return name.startswith(self.stem) and bool(_SUPPLEMENT.fullmatch(name, len(self.stem)))
-        return name == self._name(seen.head)
-
-    def _name(self, head: Head | None) -> str:
-        return volume_name(self.stem, head) if head else f"{self.stem}.uvb"
+        return name == volume_name(self.stem, seen.head)
 
     def _free_name(self, arrived: Seen, *, flawless: bool) -> Path:
         """Return the name for the file; one that another file has is only taken where that is replaced."""
-        name = self._name(arrived.head)
+        name = volume_name(self.stem, arrived.head)
         if arrived.is_supplement:
             with host_faults(arrived.path):
                 digest, _ = hash_file(arrived.path)

@@ -72,7 +72,7 @@ class Spool:
 
     def folder_for(self, index: Index, digest: str) -> Path:
         """Return where a bundle is put: `NAME-SERIAL`, with digits of its index where that is taken."""
-        plain = self.root / f"{index.name}-{index.serial}"
+        plain = self.root / index.stem
         return self.root / f"{plain.name}-{digest[:12]}" if os.path.lexists(plain) else plain
 
     def place_for_arrival(self) -> Path:

@@ -17,9 +17,10 @@ from bundler.commands.options import (
     Quiet,
     TrustOption,
     Verifier,
+    check_verifier,
+    is_stdin,
     judging,
     load_trust_option,
-    one_of,
     typed_trust,
 )
 from bundler.commands.output import emit, say
@@ -100,7 +101,7 @@ def missing(
     line = fitting(exact, layout=need.layout)
     if place is not None:
         index = inventory.index
-        path = place / f"{index.name}-{index.serial}{SUFFIX}" if place.is_dir() else place
+        path = place / f"{index.stem}{SUFFIX}" if place.is_dir() else place
         with whole_file(path) as stream:
             stream.write(exact.to_bytes())
         if not quiet:
@@ -175,11 +176,10 @@ def _take(
     paths: Sequence[Path], *, trust: Path | None, verifier: str, quiet: bool
 ) -> tuple[Found, Inventory, str]:
     """Read all files of the bundle, whose index somebody trusted signed."""
-    from bundler.signing.trust import VERIFIERS
     from bundler.volumes.inventory import gather, take_inventory
 
-    one_of("--verifier", verifier, known=VERIFIERS)
-    if [str(path) for path in paths] == ["-"]:
+    check_verifier(verifier)
+    if is_stdin(paths):
         raise UsageFault(
             "stdin: expected files, which are read in more than one order", hint="name files or folders"
         )

@@ -80,7 +80,7 @@ def supplement_path(output: Path, given: Given, ticket: Ticket) -> Path:
     """Return where the supplement goes: into the folder `output`, or it is that file; raises `UsageFault`."""
     index = given.source.index
     head = Head(kind=RESEND, number=1, cut=ticket.cut, index=given.source.digest)
-    path = output / volume_name(f"{index.name}-{index.serial}", head) if output.is_dir() else output
+    path = output / volume_name(index.stem, head) if output.is_dir() else output
     if path.exists():
         raise UsageFault(
             f"{path}: is there already, expected a new file",

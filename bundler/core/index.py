@@ -208,6 +208,11 @@ class Index:
         return [BASED] * bool(self.base) + [RECOMPRESSED] * recompressed
 
     @property
+    def stem(self) -> str:
+        """What its files are called before what tells one from another: `plant-7-2026112001`."""
+        return f"{self.name}-{self.serial}"
+
+    @property
     def title(self) -> str:
         """The bundle as people speak of it: `plant-7 2026Q4 (serial 2026112001)`."""
         return f"{self.name} {self.release} (serial {self.serial})"

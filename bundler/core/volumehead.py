@@ -71,11 +71,10 @@ class Head:
     def to_bytes(self, index: Index) -> bytes:
         """Write `VOLUME`, which is a function of this and of the index."""
         cut = self.cut
-        stem = f"{index.name}-{index.serial}"
         what = {
-            DATA: f"This is {self.title} of the bundle {stem}",
-            PARITY: f"This is {self.title} of the bundle {stem}",
-            RESEND: f"These are blocks of the bundle {stem} that were sent once more",
+            DATA: f"This is {self.title} of the bundle {index.stem}",
+            PARITY: f"This is {self.title} of the bundle {index.stem}",
+            RESEND: f"These are blocks of the bundle {index.stem} that were sent once more",
         }[self.kind]
         parts = "It is one file" if cut.whole else f"It has {cut.volumes} volumes"
         lines = (
@@ -100,8 +99,10 @@ def volumes_of(cut: Cut, kind: str) -> int:
     return {DATA: cut.data_volumes, PARITY: cut.parity_volumes}[kind]
 
 
-def volume_name(stem: str, head: Head) -> str:
-    """Return the file name of a volume: `STEM.0003-of-0040.uvb`."""
+def volume_name(stem: str, head: Head | None) -> str:
+    """Return the file name of a volume, `STEM.0003-of-0040.uvb`, or of a bundle in one file: `STEM.uvb`."""
+    if head is None:
+        return f"{stem}.uvb"
     if head.kind == RESEND:
         return f"{stem}.resend.uvb"
     if head.cut.whole:

@@ -36,7 +36,7 @@ class Target:
     def of(cls, output: Path, index: Index) -> Target:
         """Return what `output` says: a file, or a folder in which the bundle is called `NAME-SERIAL.uvb`."""
         if output.is_dir():
-            return cls(folder=output, name=f"{index.name}-{index.serial}.uvb")
+            return cls(folder=output, name=f"{index.stem}.uvb")
         return cls(folder=output.parent, name=output.name)
 
     @property

@@ -91,10 +91,7 @@ def _missing(shelf: Shelf, layouts: Iterable[Layout]) -> str:
         return _short(shelf)
     said = []
     if data:
-        first = volume_name(
-            f"{shelf.index.name}-{shelf.index.serial}",
-            Head(kind=DATA, number=data[0], cut=cut, index="0" * 64),
-        )
+        first = volume_name(shelf.index.stem, Head(kind=DATA, number=data[0], cut=cut, index="0" * 64))
         total = sum(stored_bytes(layout, one - 1) for one in data)
         said.append(
             f"{len(data)} of {counted(cut.volumes, 'volume')} {are(len(data))} missing: {numbers(data)} "
