@@ -17,6 +17,7 @@ from bundler.core.text import counted
 from bundler.core.text import size as show_size
 from bundler.core.volumehead import DATA, PARITY, Head, volume_name
 from bundler.errors import HostFault
+from bundler.volumes.crowding import right_blocks
 from bundler.volumes.shelf import Shelf
 from bundler.volumes.survey import open_regular
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bundler.arriving.collectnotes import Notes
+    from bundler.core.index import Index
     from bundler.core.progress import Progress
     from bundler.volumes.source import Source
     from bundler.volumes.survey import Seen
@@ -52,8 +54,8 @@ class Carrier:
         self._source, self._notes, self._progress = source, notes, progress
         self._here, self._there, self._holds = here, there, holds
         self._fronts = {source.front: source.front}  # each once, however many files have it
-        self.folder, self.stem = notes.folder, f"{source.index.name}-{source.index.serial}"
-        self.layout = Layout(source.index, _cut(here, there))
+        self.folder, self.stem = notes.folder, source.index.stem
+        self.layout = Layout(source.index, _cut(source.index, here, there))
         self.written = 0  # bytes
         files = (*there, *here)
         self._shelf = Shelf(source.index, files)
@@ -102,7 +104,7 @@ class Carrier:
 
     def _item(self, head: Head | None) -> Item:
         """Return the file that is or will be this volume; one that lies here may have another name."""
-        name = volume_name(self.stem, head) if head else f"{self.stem}.uvb"
+        name = volume_name(self.stem, head)
         said = head.to_member(self._source.index) if head else b""
         copies = [one for one in self._here if one.head == head]
         copies.sort(key=lambda one: one.path.name != name)
@@ -206,16 +208,22 @@ class Carrier:
         return path
 
 
-def _cut(here: Sequence[Seen], there: Sequence[Seen]) -> Cut:
-    """Return how the bundle is cut that was begun here, or else most bytes there; one file is one volume."""
+def _cut(index: Index, here: Sequence[Seen], there: Sequence[Seen]) -> Cut:
+    """Return how the bundle is cut that was begun here, or else is there; one file is one volume.
+
+    Where files are cut in several ways that is the one of which most blocks are right, as samples tell.
+    """
+    whole = [one.head.cut for one in (*here, *there) if one.head and one.head.cut.whole]
+    in_one_file = whole[0] if whole else Cut(volumes=1)
     for files in (here, there):
-        cuts: Counter[Cut] = Counter()
-        whole = [one.head.cut for one in (*files, *there) if one.head and one.head.cut.whole]
-        for one in files:
-            if one.head is None:
-                cuts[whole[0] if whole else Cut(volumes=1)] += one.size
-            elif not one.is_supplement:
-                cuts[one.head.cut] += one.size
-        if cuts:
-            return cuts.most_common(1)[0][0]
+        mine = [one for one in files if not one.is_supplement]
+        sizes: Counter[Cut] = Counter()
+        for one in mine:
+            sizes[one.head.cut if one.head else in_one_file] += one.size
+        if len(sizes) > 1:
+            right = right_blocks(mine, index)
+            right[in_one_file] = max(right.get(in_one_file, 0), right.get(None, 0))
+            return max(sizes, key=lambda cut: (right[cut], sizes[cut]))
+        if sizes:
+            return next(iter(sizes))
     return Cut(volumes=1)

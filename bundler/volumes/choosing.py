@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bundler.core.text import counted
 from bundler.errors import BundlerError, DamagedFault, SignatureFault, UsageFault
 from bundler.offline.tarstream import COPY_AGAIN
+from bundler.volumes.crowding import MAX_CUTS, kept_cuts
 from bundler.volumes.survey import front_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     Wanted = Callable[[Index, str], bool]  # given an index and its sha256: was this one asked for
 
 
-MAX_CUTS = 16  # of one bundle, those of most bytes: each takes time for each block, and nobody needs three
 _TOLD = 40  # lines about files that are not what they seem
 _DUPLICATES = 3  # that are told one by one
 
@@ -62,8 +62,9 @@ def choose(seen: Sequence[Seen], *, judge: Judge | None, name: str, wanted: Want
         raise DamagedFault(f"{first.path}: {first.fault}", hint=COPY_AGAIN)
     if len(groups) == 1:
         (digest,) = groups
-        signed, front, _ = _front(groups[digest], judge=judge, name=name)
-        return _found(groups[digest], signed, front, doubtful)
+        signed, front, index = _front(groups[digest], judge=judge, name=name)
+        kept = kept_cuts(groups[digest], index)
+        return _found(groups[digest], kept, signed, front, doubtful)
     if judge is None:
         raise UsageFault(
             f"{name}: expected files of one bundle, found {len(groups)}",
@@ -125,7 +126,7 @@ def _newest(
         f"{_called(each)}: stale: serial {serial}, the newest here is {index.serial}"
         for serial, each in older
     ]
-    return _found(files, signed, front, doubtful, notes=notes)
+    return _found(files, kept_cuts(files, index), signed, front, doubtful, notes=notes)
 
 
 def _called(files: list[Seen]) -> str:
@@ -134,13 +135,14 @@ def _called(files: list[Seen]) -> str:
 
 
 def _found(
-    files: list[Seen], signed: SignedIndex, front: str, doubtful: list[Seen], *, notes: Iterable[str] = ()
+    files: list[Seen],
+    kept: set[Cut],
+    signed: SignedIndex,
+    front: str,
+    doubtful: list[Seen],
+    *,
+    notes: Iterable[str] = (),
 ) -> Found:
-    cuts: Counter[Cut] = Counter()  # by bytes: many small files beside a set must not push it out
-    for one in files:
-        if one.head:
-            cuts[one.head.cut] += one.size
-    kept = {cut for cut, _ in cuts.most_common(MAX_CUTS)}
     used = [one for one in files if one.head is None or one.head.cut in kept]
     lines = [*notes, *_told(used)]
     lines += [

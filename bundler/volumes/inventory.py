@@ -77,13 +77,15 @@ class Inventory:
 
     @property
     def main(self) -> Layout:
-        """The layout of which most cells are right; that of one file where there are no volumes."""
+        """The layout of which most blocks are right; that of one file where there are no volumes."""
         if not self.layouts:
             return Layout(self.index, Cut(volumes=1))
 
-        def right(layout: Layout) -> tuple[int, int]:
+        def right(layout: Layout) -> tuple[int, int, int]:  # anybody can make parity that looks right
             files = [one for one in self.copies if has_cut(one.seen, layout.cut)]
-            return sum(one.cells - one.bad for one in files), len(files)
+            parity = [one for one in files if one.seen.head and one.seen.head.kind == PARITY]
+            blocks, cells = (sum(one.cells - one.bad for one in ones) for ones in (files, parity))
+            return blocks - cells, cells, len(files)
 
         return max(self.layouts, key=right)
 

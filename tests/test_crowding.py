@@ -1,0 +1,79 @@
+"""Files of more cuts than are read, or of larger ones, beside a set: how large they are proves nothing."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from bundles import PACKER
+from forging import false_parity
+from losing import bundle, files_of, look_at, put, verify
+from volumes import source_of
+
+from bundler.arriving.collecting import collect
+from bundler.core.cut import Cut
+from bundler.core.progress import Silent
+from bundler.core.volumehead import DATA, RESEND, Head
+from bundler.volumes.crowding import MAX_CUTS, kept_cuts, right_blocks
+from bundler.volumes.survey import list_files
+from bundler.volumes.survey import look_at as look_at_files
+
+CUT = Cut(volumes=5, parity=2)
+LOST = "q4.0002-of-0005.uvb"
+
+
+def holed(path, cut, *, kind=DATA, size=1 << 40):
+    """Make a file that says it is a volume of this cut, and has a hole in place of its cells."""
+    source = source_of(bundle())
+    path.write_bytes(source.opening(Head(kind=kind, number=1, cut=cut, index=source.digest)))
+    os.truncate(path, size)
+
+
+@pytest.fixture
+def drive(tmp_path):
+    """A good set, one volume of which parity has to give."""
+    return put(tmp_path / "drive", {name: data for name, data in files_of(CUT).items() if name != LOST})
+
+
+def check(drive, into):
+    """Assert that the set is read as if nothing lay beside it."""
+    verify(drive)
+    _, inventory = look_at(drive)
+    assert inventory.main.cut == CUT
+    made = collect([drive], into, trust=PACKER.trust, progress=Silent())
+    assert made.stock.layout.cut == CUT
+    assert made.stock.shortage() == 0
+
+
+@pytest.mark.parametrize("name", ["a", "z"])
+def test_a_crowd_of_holes_pushes_no_set_out(drive, tmp_path, name):
+    for number in range(MAX_CUTS + 4):
+        holed(drive / f"{name}{number}.uvb", Cut(volumes=20 + number))
+    check(drive, tmp_path / "into")
+
+
+@pytest.mark.parametrize("kind", [DATA, RESEND])
+def test_one_large_hole_beside_a_set_decides_no_cut(drive, tmp_path, kind):
+    holed(drive / "a.uvb", Cut(volumes=9, parity=1), kind=kind)
+    check(drive, tmp_path / "into")
+
+
+def test_parity_that_looks_right_decides_no_cut(drive, tmp_path):
+    for number in range(1, 31):
+        path = drive / f"a{number}.uvb"
+        path.write_bytes(false_parity(number, cut=Cut(volumes=6, parity=30)))
+    check(drive, tmp_path / "into")
+
+
+def test_of_each_cut_about_as_many_blocks_are_right_as_are_there(drive):
+    source = source_of(bundle())
+    holed(drive / "a.uvb", Cut(volumes=3))
+    (drive / "whole.uvb").write_bytes(bundle())
+    files = look_at_files(list_files([drive]))
+    blocks = sum(len(member.blocks) for member in source.index.members)
+    right = right_blocks(files, source.index)
+    assert right.pop(None) == blocks
+    assert right.pop(Cut(volumes=3)) == 0
+    assert 0.6 * blocks < right.pop(CUT) < blocks
+    assert not right
+    assert kept_cuts(files, source.index) == kept_cuts(files, None) == {CUT, Cut(volumes=3)}
