@@ -9,7 +9,14 @@ from typing import Annotated
 import typer
 
 from bundler.commands.either import say_signers
-from bundler.commands.options import Quiet, TrustOption, Verifier, load_trust_option, one_of, typed_trust
+from bundler.commands.options import (
+    Quiet,
+    TrustOption,
+    Verifier,
+    check_verifier,
+    load_trust_option,
+    typed_trust,
+)
 from bundler.commands.output import emit, say
 from bundler.commands.watch import watch
 from bundler.core.text import size
@@ -64,9 +71,8 @@ def collect(
       uv-bundler unpack "$(uv-bundler collect /media/drive-a /media/drive-b --into spool)"
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.arriving import collecting
-    from bundler.signing.trust import VERIFIERS
 
-    one_of("--verifier", verifier, known=VERIFIERS)
+    check_verifier(verifier)
     rules = load_trust_option(trust)
     with watch(quiet=quiet) as progress:
         done = collecting.collect(

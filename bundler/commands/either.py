@@ -12,8 +12,8 @@ from bundler.commands.options import (
     Quiet,
     TrustOption,
     Verifier,
+    check_verifier,
     load_trust_option,
-    one_of,
     open_bundle,
 )
 from bundler.commands.output import emit, say
@@ -76,10 +76,9 @@ def verify(
     from bundler.offline.members import stored_total
     from bundler.offline.policy import past_its_time
     from bundler.offline.verify import verify_bundle
-    from bundler.signing.trust import VERIFIERS
     from bundler.volumes.setreader import SetReader
 
-    one_of("--verifier", verifier, known=VERIFIERS)
+    check_verifier(verifier)
     begun, rules = time.monotonic(), load_trust_option(trust)
     with (
         open_bundle(bundle, trust=rules, verifier=verifier, quiet=quiet) as opened,

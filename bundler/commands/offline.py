@@ -18,6 +18,7 @@ from bundler.commands.options import (
     Shell,
     TrustOption,
     Verifier,
+    check_verifier,
     command_line,
     load_trust_option,
     one_of,
@@ -108,10 +109,9 @@ def unpack(
     from bundler.offline.policy import Wish
     from bundler.offline.prefix import check_prefix, default_prefix
     from bundler.offline.shells import SHELLS, detect_shell
-    from bundler.signing.trust import VERIFIERS
 
     begun = time.monotonic()
-    one_of("--verifier", verifier, known=VERIFIERS)
+    check_verifier(verifier)
     form = one_of("--shell", shell or detect_shell(os.environ), known=SHELLS)
     check_index_digest(expect_index)
     request = deciding.Request(

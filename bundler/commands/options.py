@@ -160,7 +160,7 @@ def open_bundle(
     from bundler.volumes.opening import Opened, opened
     from bundler.volumes.setreader import SetReader
 
-    if [str(path) for path in paths] == ["-"]:
+    if is_stdin(paths):
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageFault(
                 "stdin: expected a bundle, found a terminal" if sys.stdin else "stdin: is closed",
@@ -200,6 +200,18 @@ def one_of(option: str, value: str, *, known: Sequence[str]) -> str:
         f"{option}: expected one of {', '.join(known)}, found {value!r}",
         hint=f"did you mean {near!r}?" if near else f"leave {option} out for the default",
     )
+
+
+def check_verifier(verifier: str) -> None:
+    """Raise `UsageFault` for a word that `--verifier` does not know."""
+    from bundler.signing.trust import VERIFIERS
+
+    one_of("--verifier", verifier, known=VERIFIERS)
+
+
+def is_stdin(paths: Sequence[Path]) -> bool:
+    """Tell whether `-` was named, and nothing else."""
+    return [str(path) for path in paths] == ["-"]
 
 
 def load_trust_option(path: Path | None) -> Trust:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bundler.commands.options import Quiet, TrustOption, Verifier, load_trust_option, one_of
+from bundler.commands.options import Quiet, TrustOption, Verifier, check_verifier, load_trust_option
 from bundler.commands.output import emit, say
 from bundler.commands.watch import watch
 from bundler.errors import HostFault, UsageFault
@@ -119,9 +119,8 @@ def receive(
     from bundler.arriving.receivespool import Spool, check_apart
     from bundler.arriving.receivestatus import describe, write_status
     from bundler.arriving.receiving import Receiver, Receiving
-    from bundler.signing.trust import VERIFIERS
 
-    one_of("--verifier", verifier, known=VERIFIERS)
+    check_verifier(verifier)
     if as_json and not once:
         raise UsageFault(
             "--json: expected --once with it", hint="add --once, or have a file written: --status FILE"

@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bundler.commands.either import say_signers
 from bundler.commands.exploding import explode_to
-from bundler.commands.options import Bundles, Quiet, Verifier, load_trust_option, one_of, open_bundle
+from bundler.commands.options import (
+    Bundles,
+    Quiet,
+    Verifier,
+    check_verifier,
+    is_stdin,
+    load_trust_option,
+    open_bundle,
+)
 from bundler.commands.output import say
 from bundler.commands.outputs import ParityOption, VolumeSize, emit_paths, target, warn_others, wishes
 from bundler.commands.watch import watch
@@ -98,7 +107,7 @@ def split(
     place = target(output, several=True)
     check_output(place)
     rules = _rules(trust, verifier)
-    inputs = [] if _is_stdin(bundle) else list(list_files(bundle))
+    inputs = [] if is_stdin(bundle) else list(list_files(bundle))
     with (
         open_bundle(bundle, trust=rules, verifier=verifier, quiet=quiet) as opened,
         watch(quiet=quiet) as progress,
@@ -173,22 +182,15 @@ def join(
 
 
 def _rules(trust: Path | None, verifier: str) -> Trust | None:
-    from bundler.signing.trust import VERIFIERS
-
-    one_of("--verifier", verifier, known=VERIFIERS)
+    check_verifier(verifier)
     return load_trust_option(trust) if trust else None
-
-
-def _is_stdin(bundle: list[Path]) -> bool:
-    return [str(one) for one in bundle] == ["-"]
 
 
 def _tell(given: Given, *, name: str) -> None:
     """Say what is known of the bundle now."""
     title = given.source.index.title
     if given.verified:
-        for signer in given.verified.signers:
-            say(f"signed by {signer}")
+        say_signers(given.verified.signers)
         say(f"{name}: {title}: every byte is as signed")
     else:
         say(f"{name}: {title}: every byte is as its index says; nobody was asked who signed that (--trust)")
