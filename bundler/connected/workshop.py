@@ -12,7 +12,6 @@ from bundler.connected.cache import Cache, default_root
 from bundler.connected.deltalock import words_of
 from bundler.connected.earlier import read_earlier
 from bundler.connected.earliercontent import Contents
-from bundler.connected.estimate import estimate
 from bundler.connected.fetch import Fetcher
 from bundler.connected.gather import Supplies, gather
 from bundler.connected.http import open_session
@@ -21,17 +20,17 @@ from bundler.connected.lock import Lock, load_lock
 from bundler.connected.lock import lock_path as default_lock
 from bundler.connected.lockdiff import differences
 from bundler.connected.manifest import Manifest, load_manifest
+from bundler.connected.outlook import in_one_line, planned
 from bundler.connected.ownbuilds import OwnBuild, prepare
 from bundler.connected.sources import folders
 from bundler.core.durable import whole_file
 from bundler.core.index import MIN_BLOCK_SIZE
-from bundler.core.text import counted, size
 from bundler.errors import SourceFault, UsageFault
 from bundler.volumes.choosecut import ONE_FILE
 from bundler.volumes.placing import check_output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
     from bundler.connected.earlier import Earlier
     from bundler.core.digest import Digest
-    from bundler.core.metadata import Row
     from bundler.core.progress import Progress
     from bundler.signing.signer import SigningKey
     from bundler.signing.trustdoc import SignedDocument
@@ -98,16 +96,7 @@ class Workshop:
 
     def summary(self) -> str:
         """Return the lock in one line."""
-        lock = load_lock(self.lock_path)
-        sizes = [item.size for item in lock.pythons] + [item.size for item in lock.builds]
-        known = [one for one in sizes if one is not None]
-        total = [size(sum(known))] if known else []
-        if None in sizes:
-            total.append(f"{sizes.count(None)} of unknown size")
-        return (
-            f"uv {', '.join(lock.uv)}; {counted(len(sizes), 'interpreter')} for "
-            f"{counted(len(lock.platforms), 'platform')}, {', '.join(total)}"
-        )
+        return in_one_line(load_lock(self.lock_path))
 
     def plan(self, *, level: str | None, since: Sequence[Path] = (), wished: Wished = ONE_FILE) -> list[str]:
         """Return what `pack` would carry, a line each; resolves where the lock is old, writes nothing.
@@ -116,32 +105,8 @@ class Workshop:
         """
         earlier = self._earlier(since, labels.packing_time())
         lock = self._current_lock() or self._resolve(self._last_lock(), upgrade=False)
-        words = words_of(lock, earlier)
-        wheels = [
-            (f"uv {one.version} for {one.platform}{words.wheel(one)}", one.wheel.size) for one in lock.wheels
-        ]
-        of_row: Callable[[Row], str] = words.row if level else lambda _: ""
-        pythons = [(f"{item.row.key}{of_row(item.row)}", item.size) for item in lock.pythons]
-        builds = [
-            (f"{item.row.key} (own build, {item.source}){of_row(item.row)}", item.size)
-            for item in lock.builds
-        ]
-        lines = [f"{self.manifest.name} {self.manifest.release}, from {self.lock_path}"]
-        everything = [*pythons, *builds, *wheels]
-        for what, count in everything:
-            lines.append(f"{size(count) if count is not None else 'unknown':>11}  {what}")
-        known = sum(count or 0 for _, count in everything)
-        unknown = [count for _, count in everything].count(None)
-        left = f", and {counted(unknown, 'file')} of unknown size" if unknown else ""
-        lines.append(f"{size(known):>11}  in all before compression{left}")
-        expected = estimate(words.carried(lock), level=level)
-        without = " without those" if unknown else ""
-        much = size(expected) if expected else "little"  # an index travels even where all is unchanged
-        how = f"--level {level}" if level else "--plain"
-        lines.append(f"{much:>11}  in the bundle with {how}, estimated{without}")
-        if wished:
-            lines.append(f"{'':>11}  in {wished.outlook(expected)}")
-        return lines
+        title = f"{self.manifest.name} {self.manifest.release}, from {self.lock_path}"
+        return [title, *planned(lock, words_of(lock, earlier), level=level, wished=wished)]
 
     def pack(
         self,
