@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bundler.connected import streamtar, tarparts
 from bundler.connected.pieces import TEXT, UV, Cut, Encoded, Found, Piece
+from bundler.connected.streamnames import Names, below, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -93,8 +94,7 @@ class Layout:
         self.cuts = sorted(cuts, key=lambda one: (version_of(one), one.ingredient.path))
         self._contents: dict[tuple[str, bytes], Content] = {}
         self._bare: dict[str, list[bytes]] = {}  # by group: entries without content
-        self._roots = {UV}
-        self._taken: dict[str, int] = {}  # how many paths like this one there are
+        self._names = Names()
         for one in self.cuts:
             self._add(one)
 
@@ -127,14 +127,14 @@ class Layout:
 
     def _add(self, one: Cut) -> None:
         group = group_of(one)
-        root = self._root(_SUFFIX.sub("", Path(one.ingredient.path).name))
+        root = self._names.root(_SUFFIX.sub("", Path(one.ingredient.path).name))
         pieces = list(_found(one.pieces))
-        names = [piece.name if piece.kind == UV else _below(root, piece.name) for piece in pieces]
+        names = [piece.name if piece.kind == UV else below(root, piece.name) for piece in pieces]
         last = {name: number for number, name in enumerate(names)}
         tree = {}
         for number, (piece, name) in enumerate(zip(pieces, names, strict=True)):
             # Of entries with one name the last one stays when a tar is extracted.
-            tree[piece.name] = path = self._free(name if last[name] == number else f"{name}~{number}")
+            tree[piece.name] = path = self._names.free(name if last[name] == number else f"{name}~{number}")
             known = self._contents.get((piece.kind, piece.sha256))
             if known is None:
                 self._contents[piece.kind, piece.sha256] = Content(
@@ -144,39 +144,20 @@ class Layout:
                 known.groups.add(group)
                 known.mode |= piece.mode & 0o777
                 known.others.append((group, path))
-        bare = _harmless(entry for entry in one.extra if entry.kind in _KINDS and entry.name.strip("./"))
+        bare = harmless(entry for entry in one.extra if entry.kind in _KINDS and entry.name.strip("./"))
         bare.sort(key=lambda entry: list(_KINDS).index(entry.kind))
         self._bare.setdefault(group, []).extend(self._bare_headers(root, tree, entry) for entry in bare)
 
     def _bare_headers(self, root: str, tree: Mapping[str, str], entry: tarparts.Entry) -> bytes:
         """Return an entry without content; folders can be written to, because other streams come after."""
-        path, target, mode = _below(root, entry.name), entry.target, entry.mode & 0o777
+        path, target, mode = below(root, entry.name), entry.target, entry.mode & 0o777
         if entry.kind == tarparts.FOLDER:
             mode |= 0o700
         else:
-            path = self._free(path)
+            path = self._names.free(path)
         if entry.kind == tarparts.LINK:
-            target = tree.get(target) or _below(root, target)
+            target = tree.get(target) or below(root, target)
         return streamtar.headers(path, _KINDS[entry.kind], mode=mode, mtime=entry.mtime, target=target)
-
-    def _root(self, name: str) -> str:
-        """Return a folder for an archive alone, also where case is ignored; programs of uv have theirs."""
-        root, number = name, 1
-        while root.lower() in self._roots:
-            number += 1
-            root = f"{name}~{number}"
-        self._roots.add(root.lower())
-        return root
-
-    def _free(self, path: str) -> str:
-        """Return the path, or one like it where it is taken: two archives may have one name."""
-        free, number = path, self._taken.get(path, 0)
-        while free in self._taken:
-            number += 1
-            free = f"{path}~{number}"
-        self._taken[path] = max(1, number)
-        self._taken.setdefault(free, 1)
-        return free
 
 
 def group_of(one: Cut) -> str:
@@ -196,39 +177,6 @@ def _home(groups: set[str]) -> str:
 def without_versions(name: str) -> str:
     """Return a path with X for the numbers of versions in it: what is the same file of other releases."""
     return _VERSION.sub("X", name)
-
-
-def _below(root: str, name: str) -> str:
-    """Return the path below the archive's folder; what would lead out of it is bent into it."""
-    parts = [part for part in name.replace("\0", "_").split("/") if part not in ("", ".")]
-    return "/".join([root, *("_" if part == ".." else part for part in parts)])
-
-
-def _harmless(entries: Iterable[tarparts.Entry]) -> list[tarparts.Entry]:
-    """Return the entries but symbolic links that lead out, and what lies below a symbolic link."""
-    named = [(_below("", one.name) + "/", one) for one in entries if not _leads_out(one)]
-    beneath: set[int] = set()
-    link = "-"  # no name begins so
-    for place in sorted(range(len(named)), key=lambda place: (named[place][0], -place)):
-        path, one = named[place]
-        if path.startswith(link):
-            beneath.add(place)
-        elif one.kind == tarparts.SYMLINK:
-            link = path
-    return [one for place, (_, one) in enumerate(named) if place not in beneath]
-
-
-def _leads_out(entry: tarparts.Entry) -> bool:
-    """Tell whether a symbolic link may point out of the archive's folder: others could be written through it.
-
-    A way back behind a folder's name counts, because that folder may be a link too.
-    """
-    if entry.kind != tarparts.SYMLINK:
-        return False
-    folders = _below("", entry.name).count("/") - 1
-    parts = [part for part in entry.target.split("/") if part not in ("", ".")]
-    up = parts.count("..")
-    return entry.target.startswith("/") or parts[:up] != [".."] * up or up > folders
 
 
 def _found(pieces: Sequence[Piece]) -> Iterator[Found]:
