@@ -176,6 +176,8 @@ def test_notes_that_cannot_be_read_are_as_none(desk, content):
 
 def test_what_collect_refuses(desk, tmp_path):
     check_refusal(desk.collect(), 4, "into: nothing of a bundle is here or on a drive that was named")
+    done = bundler("collect", "--into", tmp_path / "a spool", "--trust", desk.trust)
+    check_refusal(done, 4, "nothing of a bundle is here", f"--into '{tmp_path / 'a spool'}'")
     check_refusal(desk.collect(tmp_path / "none"), 2, "none: no such file or folder")
     assert not desk.into.exists()
     drive = desk.drive("a", 0)

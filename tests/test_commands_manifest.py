@@ -212,10 +212,10 @@ def test_no_key_says_how_to_make_one(site):
 
 def test_an_output_that_cannot_be_is_refused_before_anything_is_fetched(site):
     check_refusal(
-        site.pack(output=site.folder / "out" / "q4.uvb"),
+        site.pack(output=site.folder / "new out" / "q4.uvb"),
         2,
         "out: no such folder, expected one for the bundle",
-        "mkdir",
+        f"mkdir -p '{site.folder / 'new out'}'",
     )
     assert not site.cache.exists()
 

@@ -13,7 +13,7 @@ from bundler.errors import HostFault, UsageFault
 from bundler.media import filesystems, mounts
 from bundler.media.filesystems import filesystem_name, largest_file
 from bundler.media.mounts import UNKNOWN, Mount, choose, mount_of, parse_table
-from bundler.media.preflight import Medium, check_names, check_sizes, preflight
+from bundler.media.preflight import Medium, check_names, check_sizes, preflight, split_words
 
 TABLE = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,discard
 30 22 8:17 / /media/usb rw,nosuid,nodev shared:2 master:3 - vfat /dev/sdb1 rw,fmask=0022
@@ -140,6 +140,20 @@ def test_a_file_of_4_gib_less_one_byte_fits_on_fat_and_one_byte_more_does_not(mo
         caught.value.hint == "cut it into volumes first: uv-bundler split b.uvb -o FOLDER --volume-size fat32"
     )
     check_sizes(medium("exfat"), [(Path("b.uvb"), most + 1)])
+
+
+@pytest.mark.parametrize(
+    ("file", "named"),
+    [
+        ("q4.uvb", "q4.uvb"),
+        ("my sets/q4.uvb", "'my sets/q4.uvb'"),
+        ("my sets/q4.0002-of-0004.uvb", "'my sets'"),
+        ("out/q4.p0002-of-0004.uvb", "out"),
+        ("q4.0002-of-0004.uvb", "."),
+    ],
+)
+def test_the_command_that_cuts_anew_names_all_of_the_bundle_and_can_be_pasted(file, named):
+    assert split_words(Path(file), "2G") == f"uv-bundler split {named} -o FOLDER --volume-size 2G"
 
 
 @pytest.mark.parametrize(

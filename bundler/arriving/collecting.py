@@ -6,6 +6,7 @@ Nothing is written before the signature of the bundle's front holds; what is bro
 from __future__ import annotations
 
 import contextlib
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -159,7 +160,8 @@ def _choose(
     else:
         raise IncompleteFault(
             f"{folder}: nothing of a bundle is here or on a drive that was named",
-            hint=f"plug in a drive and name its folder: uv-bundler collect /media/usb --into {folder}",
+            hint="plug in a drive and name its folder: "
+            f"uv-bundler collect /media/usb --into {shlex.quote(str(folder))}",
         )
     others = list(notes)
     others += [

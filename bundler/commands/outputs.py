@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,7 +58,8 @@ def target(output: str, *, several: bool = False, streams: bool = True) -> Path:
     """
     if output.endswith((os.sep, os.altsep or os.sep)) and not Path(output).is_dir():
         raise UsageFault(
-            f"{output}: no such folder, expected one for the bundle", hint=f"mkdir {output}, or name a file"
+            f"{output}: no such folder, expected one for the bundle",
+            hint=f"name a file without {os.sep} at its end, or: mkdir -p {shlex.quote(output)}",
         )
     if output == "-" and several:
         raise UsageFault(

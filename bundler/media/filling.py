@@ -11,6 +11,7 @@ from bundler.core.text import size as show_size
 from bundler.core.volumehead import stem_in_name
 from bundler.errors import HostFault, UsageFault
 from bundler.media.drives import MAX_LIST_BYTES, SUFFIX, PackingList, check_label, fresh_label
+from bundler.media.preflight import split_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,7 +128,7 @@ class Planner:
             f"{medium.folder}: {show_size(medium.free or 0)} free, expected "
             f"{show_size(medium.room_of(first.size) + _MARGIN)} for {first.name} and the lists beside it",
             hint="make room there or use a larger drive, or cut it into smaller volumes: "
-            f"uv-bundler split {first.path} -o FOLDER --volume-size SIZE",
+            f"{split_words(first.path, 'SIZE')}",
         )
 
     def _new_lists(self, load: Load) -> dict[Path, PackingList]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from bundler.core.durable import host_faults
 from bundler.core.fault import Fault
 from bundler.core.names import MAX_SEGMENT, check_distinct, portable_path
+from bundler.core.volumehead import stem_in_name
 from bundler.errors import HostFault, UsageFault
 from bundler.media.copying import put_bytes, temporary_path
 from bundler.media.filesystems import Largest, filesystem_name, largest_file
@@ -98,8 +100,15 @@ def check_sizes(medium: Medium, sizes: Iterable[tuple[Path, int]]) -> None:
         if most is not None and size > most:
             raise HostFault(
                 f"{path}: has {size} bytes, expected at most {most}: {medium.largest.reason}",
-                hint=f"cut it into volumes first: uv-bundler split {path} -o FOLDER --volume-size fat32",
+                hint=f"cut it into volumes first: {split_words(path, 'fat32')}",
             )
+
+
+def split_words(path: Path, volume_size: str) -> str:
+    """Return the command that cuts the bundle of this file anew: a volume alone cannot be cut."""
+    alone = f"{stem_in_name(path.name)}.uvb".casefold() == path.name.casefold()
+    what = shlex.quote(str(path if alone else path.parent))
+    return f"uv-bundler split {what} -o FOLDER --volume-size {volume_size}"
 
 
 def _probe(folder: Path) -> bool:

@@ -72,7 +72,7 @@ def check_output(output: Path) -> None:
         if not folder.is_dir():
             raise UsageFault(
                 f"{folder}: no such folder, expected one for the bundle",
-                hint=f"mkdir {shlex.quote(str(folder))}",
+                hint=f"mkdir -p {shlex.quote(str(folder))}",
             )
         if not os.access(folder, os.W_OK | os.X_OK):
             why = errno.EROFS if _is_read_only(folder) else errno.EACCES
