@@ -117,6 +117,12 @@ def memory(folder: Path, *, options: str):
         unmount(folder)
 
 
+def resize(disk: Path, **options: object) -> None:
+    """Give a tmpfs other limits, such as `size` and `nr_inodes`."""
+    words = ",".join(f"{name}={value}" for name, value in options.items())
+    subprocess.run(["mount", "-o", f"remount,{words}", disk], check=True)
+
+
 def unmount(folder: Path) -> None:
     """Unmount, at last even where something is still open."""
     for words in (["umount", folder], ["umount", "-l", folder]):

@@ -6,24 +6,16 @@ import os
 import resource
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 from cli import Done, command, environment
-from faulthost import UMASK, Host, check_refused
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from faulthost import BLIND, UMASK, Host, check_refused
+from sticks import resize
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="needs Linux limits and mounts"),
 ]
-# Free space is looked at beforehand; this command line sees more of it than there is, so that it runs out later.
-_BLIND = (
-    "import shutil; shutil.disk_usage = lambda _: type('U', (), {'free': 1 << 40})(); "
-    "import bundler.__main__ as m; m.main()"
-)
 
 
 def run(host, *, blind=False, limits=()) -> Done:
@@ -33,7 +25,7 @@ def run(host, *, blind=False, limits=()) -> Done:
         for what, value in limits:
             resource.setrlimit(what, (value, value))
 
-    words = [sys.executable, "-c", _BLIND, *map(str, host.words)] if blind else command(*host.words)
+    words = [sys.executable, "-c", BLIND, *map(str, host.words)] if blind else command(*host.words)
     done = subprocess.run(
         words, cwd=host.folder, env=environment(PYTHONDONTWRITEBYTECODE=1), preexec_fn=limit, umask=UMASK,
         capture_output=True, text=True, check=False,
@@ -70,11 +62,6 @@ def disk(tmp_path):
         pytest.skip(f"needs to mount, which is not allowed here: {made.stderr.strip()}")
     yield place
     subprocess.run(["umount", "-l", place], check=True)
-
-
-def resize(disk: Path, **options):
-    words = ",".join(f"{name}={value}" for name, value in options.items())
-    subprocess.run(["mount", "-o", f"remount,{words}", disk], check=True)
 
 
 @pytest.mark.parametrize("blank", [False, True])

@@ -9,7 +9,8 @@ import sys
 import pytest
 from bundles import PACKER, archive, make_bundle, small_content, tree
 from cli import Done, environment
-from test_full import _BLIND, resize
+from faulthost import BLIND
+from sticks import resize
 from volumes import BLOCK, make_set
 
 pytestmark = [
@@ -59,7 +60,7 @@ def site(tmp_path):
 def command(*words, cwd):
     """Run a command that sees more free space than there is, so that it runs out later."""
     done = subprocess.run(
-        [sys.executable, "-c", _BLIND, *map(str, words)], cwd=cwd, env=environment(PYTHONDONTWRITEBYTECODE=1),
+        [sys.executable, "-c", BLIND, *map(str, words)], cwd=cwd, env=environment(PYTHONDONTWRITEBYTECODE=1),
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return Done(done.returncode, done.stdout, done.stderr)
