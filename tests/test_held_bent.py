@@ -5,8 +5,8 @@ import time
 import pytest
 from bundles import HOST, tree, unpack_bytes
 from heldbundles import OLD, WHEEL, archives, base, delta
+from oneway import OneWay, verified
 from recompressed import OLD_TAR, TEXT, Box, Taken, delta_box, full_box, gzip_of, joined, sha, with_wheel
-from test_reader import OneWay, verified
 
 from bundler.errors import DamagedFault
 from bundler.offline import streams

@@ -2,49 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import pytest
+from standins import stand_in
 
 from bundler.connected.interpreter import describe, find_python
 from bundler.core.platforms import host_platform
 from bundler.errors import UsageFault
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="stand-ins are shell scripts")
-ANSWER = {
-    "implementation": "cpython",
-    "version": [3, 13, 5, "final", 0],
-    "platform": "linux",
-    "machine": "x86_64",
-    "bits": 64,
-    "glibc": True,
-    "freethreaded": False,
-    "debug": False,
-    "executable": "/p/bin/python3.13",
-    "prefix": "/p",
-    "base_prefix": "/p",
-    "stdlib": "/p/lib/python3.13",
-    "platlibdir": "lib",
-    "include": "/p/include/python3.13",
-    "multiarch": "",
-    "libdir": "/p/lib",
-    "libpython": "",
-    "path": [],
-    "able": [],
-    "unable": [],
-    "mapped": [],
-}
-
-
-def stand_in(folder, *, code=0, **changes):
-    (folder / "bin").mkdir()
-    program = folder / "bin" / "python3"
-    said = "uv-bundler:" + json.dumps({**ANSWER, **changes})
-    program.write_text(f"#!/bin/sh\ncat <<'END'\nsome noise\n{said}\nEND\nexit {code}\n")
-    program.chmod(0o755)
-    return program
 
 
 def test_the_running_interpreter_is_described():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ownbuild_fixture import host_build, host_prefix, host_tree
 from realuv import clean_env
-from test_interpreter import stand_in
+from standins import stand_in
 
 from bundler.connected import elf
 from bundler.connected.cache import Cache

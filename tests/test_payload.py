@@ -5,9 +5,9 @@ import io
 
 import pytest
 from bundles import HOST, OTHER, request, unpack_bytes
+from oneway import OneWay
 from rebuilt import files, rot, sealed, unpack_from
 from recompressed import OLD_TAR, RECIPES, TEXT, full_box, gzip_of, index_of, joined, with_wheel
-from test_reader import OneWay
 
 from bundler.core.index import parse_index
 from bundler.offline import streams

@@ -4,9 +4,9 @@ import io
 import re
 
 import pytest
+from otherencoders import Changed, Told, installed
 from rebuilt import sealed, unpack_from
 from recompressed import OLD_TAR, gzip_of, index_of, joined, with_wheel
-from test_rebuild import Changed, Told, installed
 
 from bundler.core.index import parse_index
 from bundler.deflate import catalog

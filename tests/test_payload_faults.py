@@ -7,10 +7,10 @@ import re
 
 import pytest
 from bundles import HOST, tree, unpack_bytes
+from oneway import OneWay, verified
+from otherencoders import Told
 from rebuilt import sealed, unpack_from
 from recompressed import NEW_TAR, RECIPES, TEXT, Box, framed, full_box, gzip_of, index_of, joined, sha
-from test_reader import OneWay, verified
-from test_rebuild import Told
 
 from bundler.core.index import parse_index
 from bundler.core.program import Copy, Encode, End

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from ownbuild_fixture import host_build, host_prefix, host_tree
-from test_proof import interpreter
+from standins import interpreter
 
 from bundler.connected import elf
 from bundler.connected.interpreter import describe, find_python

@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 from ownbuild_fixture import host_prefix
+from standins import interpreter
 
 from bundler.connected import prefixarchive, proof
-from bundler.connected.interpreter import Interpreter, describe, find_python
-from bundler.core.platforms import Platform
+from bundler.connected.interpreter import describe, find_python
 from bundler.core.progress import Silent
 from bundler.errors import UsageFault
 
 OLD, NEW = Path("/old"), Path("/new/python")
-
-
-def interpreter(root, **changes):
-    python = Interpreter(
-        implementation="cpython",
-        version=(3, 13, 5),
-        prerelease="",
-        variant="",
-        platform=Platform.parse("linux-x86_64-gnu"),
-        executable=root / "bin" / "python3.13",
-        prefix=root,
-        stdlib=root / "lib" / "python3.13",
-        platlibdir="lib",
-        include=root / "include" / "python3.13",
-        multiarch="",
-        libdir=root / "lib",
-        libpython="libpython3.13.so.1.0",
-        search_path=(f"{root}/lib/python3.13",),
-        able=("ssl", "zlib"),
-        unable=(),
-        mapped=(root / "bin" / "python3.13", root / "lib" / "libpython3.13.so.1.0", Path("/lib/libc.so.6")),
-    )
-    return dataclasses.replace(python, **changes)
 
 
 def test_a_copy_that_stands_on_its_own_is_accepted():

@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tarfile
 import zipfile
 
 import pytest
-import zstandard
+from pythonarchives import member, write
 
 from bundler.connected.readarchive import members, unpack
 from bundler.errors import UsageFault
-
-
-def member(name, *, kind=tarfile.REGTYPE, link="", mode=0o644, data=b"x"):
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname, info.mode = kind, link, mode
-    info.size = len(data) if kind == tarfile.REGTYPE else 0
-    return info, data
-
-
-def tar(*entries):
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for info, data in entries:
-            archive.addfile(info, io.BytesIO(data))
-    return packed.getvalue()
-
-
-def write(path, *entries):
-    data = tar(*entries)
-    if path.name.endswith(".zst"):
-        path.write_bytes(zstandard.compress(data))
-    else:
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            for info, content in entries:
-                archive.addfile(info, io.BytesIO(content))
-        path.write_bytes(packed.getvalue())
-    return path
-
 
 GOOD = (
     member("python", kind=tarfile.DIRTYPE),

@@ -4,41 +4,18 @@ import os
 
 import pytest
 from bundles import PACKER, Packer, archive, make_bundle, small_content
+from oneway import OneWay, verified
 
 from bundler.connected.bundlewriter import front
 from bundler.core import strictjson, ustar
-from bundler.core.progress import Silent
 from bundler.errors import BundlerError, DamagedFault, HostFault, SignatureFault
 from bundler.offline.reader import BundleReader
 from bundler.offline.signedindex import verify_index
-from bundler.offline.verify import verify_bundle
 
 
 @pytest.fixture(scope="module")
 def bundle():
     return make_bundle(archives=[archive(small_content(size=2_500_000))])
-
-
-def verified(data, *, trust=PACKER.trust, stream=io.BytesIO):
-    return verify_bundle(stream(data), name="q4.uvb", trust=trust, progress=Silent())
-
-
-class OneWay(io.RawIOBase):
-    """A stream such as a pipe: it gives what it likes, and never goes back."""
-
-    def __init__(self, data):
-        self._inner = io.BytesIO(data)
-
-    def readable(self):
-        return True
-
-    def seekable(self):
-        return False
-
-    def readinto(self, buffer):
-        data = self._inner.read(min(len(buffer), 7001))
-        buffer[: len(data)] = data
-        return len(data)
 
 
 def test_a_whole_bundle_verifies_from_a_file_and_from_a_pipe(bundle):

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from test_readarchive import member, write
+from pythonarchives import member, write
 
 from bundler.connected.cache import Cache
 from bundler.connected.manifest import ArchiveBuild

@@ -5,7 +5,8 @@ import tracemalloc
 from dataclasses import replace
 
 import pytest
-from recompressed import Deflated, Literal, encoded, gzip_of, joined, tar_of, with_wheel
+from otherencoders import TAR, Changed, Failing, Told, installed
+from recompressed import Deflated, Literal, gzip_of, joined, with_wheel
 
 from bundler.core.digest import Digest
 from bundler.core.index import Artifact
@@ -20,7 +21,6 @@ from bundler.offline.rebuilder import Rebuilder
 from bundler.offline.spool import Spool
 from bundler.offline.staging import Staging
 
-TAR = tar_of(a_py=b"import os\n" * 500, b_txt=b"text " * 300)
 REPACK = "the packer signed a bundle that is not whole: have it packed again"
 
 
@@ -167,39 +167,6 @@ def test_what_shrinks_the_most_is_within_the_budget(spool):
     assert run(artifact, spool) == joined(parts)
 
 
-class Changed:
-    """A native encoder that sings its canary, and encodes other content at another level."""
-
-    def __init__(self, name):
-        self._data, self._name = bytearray(), name
-
-    def feed(self, data):
-        self._data += data
-        return b""
-
-    def finish(self):
-        canary = catalog.canary()
-        return encoded(self._name if self._data == canary else "zlib-1-8", bytes(self._data))
-
-
-class Failing(Changed):
-    """A native encoder that sings its canary, and fails with other content."""
-
-    def finish(self):
-        if self._data != catalog.canary():
-            raise RuntimeError("out of order")
-        return super().finish()
-
-
-def installed(monkeypatch, singer, name="zlib-6-8"):
-    """Let `singer` be what is installed for this name."""
-    encoded(name, catalog.canary())
-    encoded(name, TAR)  # by what is really there
-    catalog._shortcut.cache_clear()
-    real = catalog._maker
-    monkeypatch.setattr(catalog, "_maker", lambda one: (lambda: singer(one)) if one == name else real(one))
-
-
 @pytest.fixture(autouse=True)
 def _nothing_is_remembered():
     yield
@@ -277,17 +244,6 @@ def test_encoders_without_a_shortcut_are_told_with_the_reason(spool, monkeypatch
     assert slow_encoders([artifact, plain]) == {}
     monkeypatch.setattr(module.catalog, "why_not_native", lambda name: f"no {name} here")
     assert slow_encoders([artifact, plain]) == {"zlib-6-8": "no zlib-6-8 here"}
-
-
-class Told(Silent):
-    def __init__(self):
-        self.notes, self.advanced = [], 0
-
-    def note(self, line):
-        self.notes.append(line)
-
-    def advance(self, count):
-        self.advanced += count
 
 
 def several(spool, count):
