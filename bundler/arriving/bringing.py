@@ -15,7 +15,7 @@ from bundler.core.cut import Cut, Layout
 from bundler.core.durable import host_faults, sync_folder
 from bundler.core.text import counted
 from bundler.core.text import size as show_size
-from bundler.core.volumehead import DATA, PARITY, Head, volume_name
+from bundler.core.volumehead import Head, heads_of, volume_name
 from bundler.errors import HostFault
 from bundler.volumes.crowding import right_blocks
 from bundler.volumes.shelf import Shelf
@@ -89,14 +89,11 @@ class Carrier:
         return tuple(items), self._bring_supplement(items)
 
     def _heads(self) -> Iterator[Head | None]:
-        cut, digest = self.layout.cut, self._source.digest
-        if cut.whole or (cut.volumes == 1 and not self._heads_seen()):
+        heads = heads_of(self.layout.cut, self._source.digest)
+        if self.layout.cut.volumes == 1 and not self._heads_seen():
+            next(heads)  # as a volume nobody has it: it is the bundle in one file
             yield None
-        else:
-            for number in range(cut.volumes):
-                yield Head(kind=DATA, number=number + 1, cut=cut, index=digest)
-        for number in range(cut.parity_volumes):
-            yield Head(kind=PARITY, number=number + 1, cut=cut, index=digest)
+        yield from heads
 
     def _heads_seen(self) -> bool:
         files = (*self._here, *self._there)

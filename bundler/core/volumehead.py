@@ -11,6 +11,8 @@ from bundler.core.cut import Cut
 from bundler.core.fault import Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bundler.core.index import Index
 
 VOLUME_NAME = "VOLUME"
@@ -97,6 +99,19 @@ class Head:
 def volumes_of(cut: Cut, kind: str) -> int:
     """Return how many files of that kind, `data` or `parity`, a bundle has that is cut so."""
     return {DATA: cut.data_volumes, PARITY: cut.parity_volumes}[kind]
+
+
+def heads_of(cut: Cut | None, index: str) -> Iterator[Head | None]:
+    """Yield what each file of a bundle that is cut so says of itself, data before parity.
+
+    None stands for no cut, and for the bundle in one file. `index` is the sha256 of the index.
+    """
+    if cut is None or cut.whole:
+        yield None
+    if cut is not None:
+        for kind in (PARITY,) if cut.whole else (DATA, PARITY):
+            for number in range(volumes_of(cut, kind)):
+                yield Head(kind=kind, number=number + 1, cut=cut, index=index)
 
 
 def volume_name(stem: str, head: Head | None) -> str:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.core import ustar
 from bundler.core.cut import Cut, Layout
 from bundler.core.text import counted
-from bundler.core.volumehead import DATA, PARITY, RESEND, Head, number_in_name, stem_in_name, volume_name
+from bundler.core.volumehead import PARITY, RESEND, Head, heads_of, number_in_name, stem_in_name, volume_name
 from bundler.errors import UsageFault
 from bundler.offline.folder import is_exploded
 from bundler.volumes.adopting import adopt
@@ -82,7 +83,7 @@ class Inventory:
             return Layout(self.index, Cut(volumes=1))
 
         def right(layout: Layout) -> tuple[int, int, int]:  # anybody can make parity that looks right
-            files = [one for one in self.copies if has_cut(one.seen, layout.cut)]
+            files = [one for one in self.copies if _has_cut(one.seen, layout.cut)]
             parity = [one for one in files if one.seen.head and one.seen.head.kind == PARITY]
             blocks, cells = (sum(one.cells - one.bad for one in ones) for ones in (files, parity))
             return blocks - cells, cells, len(files)
@@ -92,12 +93,12 @@ class Inventory:
     @property
     def stem(self) -> str:
         """The name that most of the files have before their numbers."""
-        stems = [
+        stems = Counter(
             stem_in_name(one.path.name)
             for one in self.files
             if not one.misnamed and (one.head is None or number_in_name(one.path.name))
-        ]
-        return max(stems, key=stems.count) if stems else f"{self.index.name}-{self.index.serial}"
+        )
+        return stems.most_common(1)[0][0] if stems else self.index.stem
 
     def good_parity(self, layout: Layout, group: int, row: int) -> int:
         """Return how many parity cells of the row are right."""
@@ -108,19 +109,9 @@ class Inventory:
 
         None stands for the bundle in one file. `digest` is the sha256 of the index.
         """
-        cut = self.main.cut
-        heads: list[Head | None] = []
-        if cut.whole or not self.layouts:
-            heads.append(None)
-        else:
-            heads += [Head(kind=DATA, number=at + 1, cut=cut, index=digest) for at in range(cut.volumes)]
-        heads += [Head(kind=PARITY, number=at + 1, cut=cut, index=digest) for at in range(cut.parity_volumes)]
-        good = {_what(one.seen.head) for one in self.copies if one.wrong is None}
-        return [
-            (one, volume_name(self.stem, one) if one else f"{self.stem}.uvb")
-            for one in heads
-            if _what(one) not in good
-        ]
+        stem, good = self.stem, {_what(one.seen.head) for one in self.copies if one.wrong is None}
+        heads = heads_of(self.main.cut if self.layouts else None, digest)
+        return [(one, volume_name(stem, one)) for one in heads if _what(one) not in good]
 
     def of(self, head: Head | None) -> list[Copy]:
         """Return the files that are this volume."""
@@ -131,14 +122,14 @@ def _what(head: Head | None) -> tuple[str, int, Cut] | None:
     return (head.kind, head.number, head.cut) if head else None
 
 
-def has_cut(seen: Seen, cut: Cut) -> bool:
+def _has_cut(seen: Seen, cut: Cut) -> bool:
     """Tell whether the file is a part of a set that is cut so."""
     if seen.head is None:
         return cut.whole
     return seen.head.kind != RESEND and seen.head.cut == cut
 
 
-def gather(paths: Sequence[Path], *, judge: Judge | None = None) -> tuple[Found, str]:
+def gather(paths: Sequence[Path], *, judge: Judge) -> tuple[Found, str]:
     """Look at the files that `paths` name; return the bundle that they are, and what messages call them.
 
     Unlike `opened` it takes a bundle in one file as a set of one. Raises `UsageFault`, `DamagedFault`,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bundler.volumes.shelf import Shelf
 
 SEND_AGAIN = "what has to be sent once more is said by: uv-bundler missing"
-_NAMED = 12  # numbers in one message
+_NAMED = 12  # files in one message
 
 
 def send_again(words: str) -> str:
@@ -46,23 +46,23 @@ def check_enough(shelf: Shelf, *, name: str, words: str) -> None:
 def _recoverable(shelf: Shelf, layout: Layout, gone: Iterable[int]) -> Iterator[int]:
     """Yield those of the blocks that no file has in whose rows there is enough parity for all of these."""
     for (group, row), blocks in layout.by_row(gone).items():
-        if len(blocks) <= parity_present(shelf, layout, group, row):
+        if len(blocks) <= _parity_present(shelf, layout, group, row):
             yield from blocks
 
 
-def parity_present(shelf: Shelf, layout: Layout, group: int, row: int) -> int:
+def _parity_present(shelf: Shelf, layout: Layout, group: int, row: int) -> int:
     """Return how many parity cells of a row the files are long enough for."""
     columns = range(layout.cut.parity)
     return sum(shelf.has_parity(layout.cut, group, row, column) for column in columns)
 
 
-def missing_volumes(shelf: Shelf, layout: Layout, kind: str) -> list[int]:
+def _missing_volumes(shelf: Shelf, layout: Layout, kind: str) -> list[int]:
     """Return the numbers, from 1, of the volumes of that kind that no file is."""
     cut = layout.cut
     return [one + 1 for one in range(volumes_of(cut, kind)) if not shelf.copies(cut, kind, one)]
 
 
-def stored_bytes(layout: Layout, volume: int) -> int:
+def _stored_bytes(layout: Layout, volume: int) -> int:
     """Return the bytes that the cells of a data volume, from 0, take in its file."""
     return sum(ustar.stored_size(layout.blocks.size(block)) for block in layout.volume_blocks(volume))
 
@@ -73,7 +73,7 @@ def absent_lines(shelf: Shelf) -> list[str]:
     for layout in shelf.layouts:
         cut = layout.cut
         for kind, what in ((DATA, "volume"), (PARITY, "parity volume")):
-            absent = missing_volumes(shelf, layout, kind)
+            absent = _missing_volumes(shelf, layout, kind)
             if absent and cut.whole and kind == DATA:
                 lines.append("the bundle in one file is missing")
             elif absent:
@@ -84,15 +84,15 @@ def absent_lines(shelf: Shelf) -> list[str]:
 
 def _missing(shelf: Shelf, layouts: Iterable[Layout]) -> str:
     """Say what the most complete set lacks."""
-    layout = min(layouts, key=lambda one: len(missing_volumes(shelf, one, DATA)))
+    layout = min(layouts, key=lambda one: len(_missing_volumes(shelf, one, DATA)))
     cut = layout.cut
-    data, parity = (missing_volumes(shelf, layout, kind) for kind in (DATA, PARITY))
+    data, parity = (_missing_volumes(shelf, layout, kind) for kind in (DATA, PARITY))
     if cut.whole:
         return _short(shelf)
     said = []
     if data:
         first = volume_name(shelf.index.stem, Head(kind=DATA, number=data[0], cut=cut, index="0" * 64))
-        total = sum(stored_bytes(layout, one - 1) for one in data)
+        total = sum(_stored_bytes(layout, one - 1) for one in data)
         said.append(
             f"{len(data)} of {counted(cut.volumes, 'volume')} {are(len(data))} missing: {numbers(data)} "
             f"({size(total)}; the first is {first})"

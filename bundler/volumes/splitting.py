@@ -17,7 +17,7 @@ from bundler.core.cut import Layout
 from bundler.core.digest import Digest
 from bundler.core.durable import host_faults, read_up_to
 from bundler.core.index import SUMS_NAME
-from bundler.core.volumehead import DATA, PARITY, Head, volume_name, volumes_of
+from bundler.core.volumehead import DATA, PARITY, Head, heads_of, volume_name
 from bundler.errors import DamagedFault, UsageFault
 from bundler.volumes.fileset import Beside, FileSet, NewFile, whole_files
 from bundler.volumes.source import expect_no_more
@@ -57,7 +57,7 @@ def write_set(
         work = _Work(source=source, stem=stem, cut=cut, files=files, beside=beside, progress=progress)
         progress.stage("write", source.total)
         if cut.whole:
-            bundle = files.create(f"{stem}.uvb")
+            bundle = files.create(volume_name(stem, None))
             for data in source.container(_watched(blocks, progress)):
                 beside.call(partial(bundle.write, data))
             beside.call(bundle.finish)
@@ -96,13 +96,7 @@ def write_parity(
 
 def set_paths(folder: Path, stem: str, source: Source, cut: Cut) -> list[Path]:
     """Return the files that a set consists of, without the list of sums."""
-    heads = [
-        Head(kind=kind, number=number + 1, cut=cut, index=source.digest)
-        for kind in ((PARITY,) if cut.whole else (DATA, PARITY))
-        for number in range(volumes_of(cut, kind))
-    ]
-    whole = [folder / f"{stem}.uvb"] if cut.whole else []
-    return whole + [folder / volume_name(stem, head) for head in heads]
+    return [folder / volume_name(stem, head) for head in heads_of(cut, source.digest)]
 
 
 def check_stem(stem: str) -> None:

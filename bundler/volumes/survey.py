@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -54,7 +54,7 @@ class Seen:
     head: Head | None = None  # None for a bundle in one file
     volume: str | None = None  # the sha256 of all of `VOLUME`
     fault: str | None = None
-    intact: bool = field(default=False)  # the index is the one that the file claims to belong to
+    intact: bool = False  # the index is the one that the file claims to belong to
     unread: bool = False
 
     @property
