@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from bundler.core.digest import Digest, Digests, hash_file
 from bundler.core.fault import Fault
+from bundler.core.progress import Silent
 
 
 @given(st.binary())
@@ -24,6 +25,15 @@ def test_sha256sum_agrees(tmp_path):
     path.write_bytes(b"x" * 3_000_000)
     printed = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True).stdout
     assert hash_file(path) == (Digest(printed.split()[0]), 3_000_000)
+
+
+def test_who_watches_is_told_of_every_byte_that_is_hashed(tmp_path):
+    path, told, progress = tmp_path / "a", [], Silent()
+    path.write_bytes(b"x" * 3_000_000)
+    progress.advance = told.append
+    assert hash_file(path, progress=progress) == hash_file(path)
+    assert sum(told) == 3_000_000
+    assert len(told) > 1
 
 
 @given(st.lists(st.binary(max_size=3).map(Digest.of), max_size=5))

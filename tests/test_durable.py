@@ -19,6 +19,14 @@ def test_a_file_appears_when_the_block_ends_well(tmp_path):
     assert target.stat().st_mode & 0o777 == 0o644
 
 
+def test_only_its_owner_may_read_a_file_that_is_not_whole_yet(tmp_path):
+    with whole_file(tmp_path / "a", mode=0o640):
+        (begun,) = tmp_path.iterdir()
+        assert begun.name.startswith(".a.")
+        assert begun.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
 def test_what_was_there_stays_when_the_block_fails(tmp_path):
     target = tmp_path / "a"
     target.write_bytes(b"old")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundler.core import metadata
-from bundler.core.digest import Digest, read_chunks
+from bundler.core.digest import Digest, hash_file
 from bundler.core.durable import read_own
 from bundler.core.fault import Fault
 from bundler.core.index import INDEX_NAME, MAX_INDEX_BYTES, METADATA_NAME
@@ -163,8 +163,6 @@ def _binaries(generation: Generation, index: Index) -> Iterator[Finding]:
 def _digests(
     generation: Generation, artifacts: tuple[Artifact, ...], progress: Progress
 ) -> Iterator[Finding]:
-    import hashlib
-
     progress.stage("check digests", sum(one.size for one in artifacts))
     for artifact in artifacts:
         if artifact.role == "metadata":  # filtered when it was unpacked
@@ -178,17 +176,13 @@ def _digests(
                     continue
                 if (state.st_dev, state.st_ino) in hashed:  # a hard link to what was just read
                     continue
-                running = hashlib.sha256()
-                for data in read_chunks(place):
-                    running.update(data)
-                    progress.advance(len(data))
+                digest, _ = hash_file(place, progress=progress)
             except OSError:
                 continue  # said by the files already
             hashed.add((state.st_dev, state.st_ino))
-            if running.hexdigest() != artifact.sha256.hex:
+            if digest != artifact.sha256:
                 yield problem(
-                    f"{place}: sha256 is {running.hexdigest()}, expected {artifact.sha256}",
-                    fix=_anew(generation),
+                    f"{place}: sha256 is {digest}, expected {artifact.sha256}", fix=_anew(generation)
                 )
 
 
