@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Judge = Callable[[SignedIndex, str], VerifiedIndex]  # raises SignatureFault where nobody trusted signed
 
-_FRONTS = 64  # that are remembered: each takes a signature and a large index to check
+_FRONTS = 64  # of which is remembered whether they hold: each takes a signature and a large index to check
 
 
 class ReceivedSets:

@@ -29,7 +29,7 @@ _AHEAD = 4  # calls that wait or are made: with blocks of 4 MiB there are 16 MiB
 class NewFile:
     """A file that has a temporary name; `path` is the one that it gets, `mode` its permissions then."""
 
-    def __init__(self, path: Path, *, mode: int = 0o644) -> None:
+    def __init__(self, path: Path, *, mode: int) -> None:
         self.path, self.size, self._mode = path, 0, mode
         self._state = hashlib.sha256()
         self._handle, self.temporary = create_beside(path)
