@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 from bundler.arriving.cells import expected_size, read_cells, trusted_cells
 from bundler.arriving.receivespool import refuse_link
-from bundler.arriving.tally import Kept, slot_of
+from bundler.arriving.tally import Kept, blocks_by_cut, missing_blocks, slot_of
 from bundler.core.digest import hash_file
 from bundler.core.durable import host_faults, make_folder, sync_folder
 from bundler.core.volumehead import volume_name
 from bundler.volumes.adopting import adopt
 from bundler.volumes.choosing import Found
+from bundler.volumes.crowding import MAX_CUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 MAX_COPIES = 3  # damaged files that are kept of one volume
 MAX_SUPPLEMENTS = 100
+MAX_KEPT = 15_000  # files; a folder of more than 20,000 is not read, and no packer makes as many
 KEPT, REPEATED, WORTHLESS = "kept", "repeated", "worthless"
 _SUPPLEMENT = re.compile(r"\.resend-[0-9a-f]{16}\.uvb")
 
@@ -98,13 +100,19 @@ class ReceivedSet:
     def place(self, arrived: Seen, *, now: float) -> str:
         """Check a file that lies on the same file system, and give it its name, or remove it.
 
-        `KEPT`: it has something that was not there. `REPEATED`: all of that was there. `WORTHLESS`: nothing
-        in it is right, or there are too many damaged copies already. Raises `HostFault`.
+        `KEPT`: it has something that was not there. `REPEATED`: all of that was there, or it is one too many
+        of which only a block counts that nothing else has. `WORTHLESS`: nothing in it is right, or there are
+        too many damaged copies already. Raises `HostFault`.
         """
         cells, signed = read_cells(self.index, arrived), self._is_signed(arrived)
         rivals = self._rivals(arrived, cells)
-        known = cells.within([one.cells for one in rivals]) and (rivals or cells.right)
-        rival = any(one.signed and one.cells.complete for one in rivals)
+        crowded = self._is_crowded(arrived) and not (
+            self._lacks_one_of(cells) or self._has_made_room(arrived, cells, signed=signed)
+        )
+        known = crowded or cells.within([one.cells for one in rivals])
+        if not (crowded or rivals or cells.right or arrived.is_supplement):
+            known = False  # a volume may be without a block
+        rival = crowded or any(one.signed and one.cells.complete for one in rivals)
         best = signed and any(cells.right) and (not self.is_signed or (cells.complete and not rival))
         if known and not best:
             _unlink(arrived.path)
@@ -145,6 +153,31 @@ class ReceivedSet:
 
     def _is_signed(self, seen: Seen) -> bool:
         return seen.intact and (seen.front == self._front or self._holds(seen))
+
+    def _is_crowded(self, arrived: Seen) -> bool:
+        """Tell whether there are more files, or ways to cut the bundle, than a packer makes."""
+        cuts = {one.seen.head.cut for one in self.files if one.seen.head}
+        another = arrived.head is not None and arrived.head.cut not in cuts
+        return len(self.files) >= MAX_KEPT or (another and len(cuts) >= MAX_CUTS)
+
+    def _lacks_one_of(self, cells: Cells) -> bool:
+        """Tell whether a block is right there, and in no file that is here."""
+        missing = set(missing_blocks(self.index, self.files))
+        right = (block for block, right in zip(cells.blocks, cells.right, strict=False) if right)
+        return any(block in missing for block in right)
+
+    def _has_made_room(self, arrived: Seen, cells: Cells, *, signed: bool) -> bool:
+        """Remove the cut of which least is right, where the file has more; tell whether that was so."""
+        *_, (least, right) = blocks_by_cut(self.files).items()
+        doomed = [one for one in self.files if one.seen.head and one.seen.head.cut == least]
+        mine = arrived.head is not None and arrived.head.cut == least
+        if mine or not cells.blocks or sum(cells.right) <= right:
+            return False
+        if not signed and not any(one.signed for one in self.files if one.slot[0] != least):
+            return False  # nobody could unpack what is left
+        for one in doomed:
+            self._forget(one)
+        return True
 
     def _rivals(self, arrived: Seen, cells: Cells) -> list[Kept]:
         same = [one for one in self.files if one.slot == slot_of(arrived)]

@@ -23,7 +23,7 @@ from bundler.arriving.receivestatus import (
     Report,
     only,
 )
-from bundler.arriving.tally import beyond_parity, count, layouts, missing_blocks
+from bundler.arriving.tally import beyond_parity, count, has_a_set, layouts, missing_blocks
 from bundler.core.text import counted, size
 from bundler.core.ticketfit import exact_ticket, fitting
 from bundler.errors import BundlerError, HostFault
@@ -135,9 +135,10 @@ class Receiver:
             state, reason = STALE, "a bundle with a higher serial was received before"
         elif not bundle.is_signed:
             state, reason = RECEIVING, "no file that is here has signatures that hold"
-        elif state == RECOVERABLE and not announced:
-            reason = self._unreadable(bundle)
-            state = RECEIVING if reason else state
+        elif state != RECEIVING and not announced and (missing or not has_a_set(bundle.files)):
+            fault = self._unreadable(bundle)
+            what = "parity should be enough, and is not" if missing else "all blocks are here, but not read"
+            state, reason = (RECEIVING, f"{what}: {fault}") if fault else (state, None)
         data, parity = count(bundle.files)
         times = bundle.times()
         return BundleState(
@@ -169,7 +170,7 @@ class Receiver:
         except HostFault:
             raise
         except BundlerError as fault:
-            return f"parity should be enough, and is not: {fault.message}"
+            return fault.message
         return None
 
     def _tell_of(self, bundle: ReceivedSet, state: BundleState, *, before: BundleState | None) -> None:

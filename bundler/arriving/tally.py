@@ -95,19 +95,38 @@ def _beyond(layout: Layout, files: Sequence[Kept], missing: list[int]) -> list[i
     return sorted(block for at, lost in rows.items() for block in lost[: max(0, len(lost) - len(parity[at]))])
 
 
+def has_a_set(files: Sequence[Kept]) -> bool:
+    """Tell whether all volumes of one cut are here, and right: then nothing has to be put together."""
+    right: dict[Cut | None, set[int]] = defaultdict(set)
+    for one in files:
+        cut, kind, number = one.slot
+        if kind == DATA and one.seen.intact and one.cells.complete:
+            right[cut].add(number)
+    return any(len(numbers) == (cut.volumes if cut else 1) for cut, numbers in right.items())
+
+
 def layouts(index: Index, files: Sequence[Kept]) -> list[Layout]:
-    """Return the layout of each cut that a file has, the one of the most files first."""
-    return [Layout(index, cut) for cut in _cuts(files)]
+    """Return the layout of each cut that a file has, the one of which most blocks are right first."""
+    return [Layout(index, cut) for cut in blocks_by_cut(files)]
 
 
-def _cuts(files: Sequence[Kept]) -> list[Cut]:
-    files_by_cut = Counter(one.seen.head.cut for one in files if one.seen.head)
-    return [cut for cut, _ in files_by_cut.most_common()]
+def blocks_by_cut(files: Sequence[Kept]) -> dict[Cut, int]:
+    """Return how many blocks are right in the files of each cut, the most first, then that of most files.
+
+    Parity counts for nothing: anybody can make some that looks right.
+    """
+    blocks: Counter[Cut] = Counter()
+    many: Counter[Cut] = Counter()
+    for one in files:
+        if one.seen.head:
+            blocks[one.seen.head.cut] += sum(one.cells.right) if one.seen.head.kind != PARITY else 0
+            many[one.seen.head.cut] += 1
+    return {cut: blocks[cut] for cut in sorted(many, key=lambda cut: (-blocks[cut], -many[cut]))}
 
 
 def count(files: Sequence[Kept]) -> tuple[Count, Count]:
-    """Count data and parity volumes, of the cut of which the most files are here."""
-    cuts = _cuts(files)
+    """Count data and parity volumes, of the cut of which most is here."""
+    cuts = list(blocks_by_cut(files))
     if not cuts:
         return _count(files, None, DATA, 1 if files else 0), NOTHING
     cut = cuts[0]
