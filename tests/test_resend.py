@@ -191,7 +191,8 @@ def test_a_damaged_supplement_serves_with_what_is_right_in_it(desk):
 )
 def test_a_folder_that_is_not_there_and_stdout_are_refused_before_anything_is_read(desk, monkeypatch, words):
     monkeypatch.chdir(desk)
-    check_refusal(bundler(*words, "-o", "none/"), 2, "none/: no such folder", "mkdir none/")
+    check_refusal(bundler(*words, "-o", "none/"), 2, "none/: no such folder", "mkdir -p none/")
+    check_refusal(bundler(*words, "-o", "none/a b"), 2, "none: no such folder", "mkdir -p none")
     check_refusal(
         bundler(*words, "-o", "-"), 2, "--output: expected a file or a folder, found -", "-o FOLDER"
     )

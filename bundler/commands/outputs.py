@@ -80,10 +80,17 @@ def target(output: str, *, several: bool = False, streams: bool = True) -> Path:
 
 
 def file_target(output: str) -> Path:
-    """Return the file or folder that `output` names, for what never goes to stdout; raises `UsageFault`."""
+    """Return the file or folder that `output` names, for what never goes to stdout; raises `UsageFault`.
+
+    A place that takes no file is refused here, before a bundle is read for it; raises `HostFault` too.
+    """
+    from bundler.volumes.placing import check_output
+
     if output == "-":
         raise UsageFault("--output: expected a file or a folder, found -", hint="name one: -o FOLDER")
-    return target(output)
+    place = target(output)
+    check_output(place)
+    return place
 
 
 def warn_others(written: Sequence[Written]) -> None:
