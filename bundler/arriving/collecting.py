@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from bundler.arriving.bringing import Carrier
 from bundler.arriving.collectlists import drives_of, gather_lists
 from bundler.arriving.collectnotes import STATE_FOLDER, Notes
+from bundler.arriving.receivespool import refuse_link
 from bundler.arriving.stock import Stock
-from bundler.core.durable import host_faults, make_folder
+from bundler.core.durable import host_faults, make_folder, real_path
 from bundler.core.locks import lock_file
 from bundler.core.volumehead import stem_in_name
 from bundler.errors import (
@@ -67,7 +68,7 @@ def collect(
     `recheck` all of the folder is read again. Raises `IncompleteFault` where there is nothing of a bundle,
     `SignatureFault`, `HostFault`, `LockedFault`, `UsageFault`.
     """
-    if any(one.resolve() == folder.resolve() for one in drives):
+    if any(real_path(one) == real_path(folder) for one in drives):
         raise UsageFault(
             f"{folder}: is the drive and the folder to collect in as well, expected two places",
             hint="name another folder with --into",
@@ -164,11 +165,8 @@ def _choose(
             f"uv-bundler collect /media/usb --into {shlex.quote(str(folder))}",
         )
     others = list(notes)
-    others += [
-        f"{one.path}: is {one.title} of another bundle than the one that {folder} has, and is left there"
-        for one in theirs
-        if one.index != digest and not notes
-    ]
+    if not notes:
+        others += _left(theirs, digest, folder)
     others += [f"{one.path}: {refused[one.index].message}" for one in there if one.index in refused]
     others += [f"{one.path}: {one.fault}" for one in there if one.fault]
     doubtful = [
@@ -177,6 +175,17 @@ def _choose(
     ]
     ours = [one for one in doubtful if one.index in (digest, None)]
     return choose(ours, judge=judge, name=str(folder)), others
+
+
+def _left(theirs: list[Seen], digest: str, folder: Path) -> Iterator[str]:
+    """Yield a line for each other bundle of which the drives have files, however many those are."""
+    other = f"of another bundle than the one that {folder} has"
+    for index in dict.fromkeys(one.index for one in theirs if one.index != digest):
+        first, *more = [one for one in theirs if one.index == index]
+        if more:
+            yield f"{first.path} and {len(more)} more: are {other}, and are left there"
+        else:
+            yield f"{first.path}: is {first.title} {other}, and is left there"
 
 
 def _refused(seen: list[Seen], judge: _Judge) -> dict[str | None, BundlerError]:
@@ -194,6 +203,7 @@ def _refused(seen: list[Seen], judge: _Judge) -> dict[str | None, BundlerError]:
 def _alone(folder: Path) -> Iterator[None]:
     """Keep a second run from the same folder."""
     place = folder / STATE_FOLDER
+    refuse_link(place)
     with host_faults(place):
         place.mkdir(exist_ok=True)
     busy = LockedFault(f"{folder}: another uv-bundler is collecting there", hint="wait until it has ended")
