@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bundler.core.durable import host_faults, make_folder, whole_file
+from bundler.core.durable import host_faults, make_folder, real_path, whole_file
 from bundler.core.locks import lock_file
 from bundler.core.times import write_time
 from bundler.errors import HostFault, LockedFault, UsageFault
@@ -126,7 +126,7 @@ def refuse_link(folder: Path) -> None:
 
 def check_apart(watch: Path, spool: Path) -> None:
     """Refuse a spool that is the watched folder, or within it; raises `UsageFault`."""
-    one, other = watch.resolve(), spool.resolve()
+    one, other = real_path(watch), real_path(spool)
     if one == other or one in other.parents or other in one.parents:
         raise UsageFault(
             f"{spool}: lies with {watch} in one another, expected two folders apart",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bundler.connected.parcels import rounds
-from bundler.core.durable import host_faults
+from bundler.core.durable import host_faults, real_path
 from bundler.core.locks import lock_folder
 from bundler.core.text import counted, duration, size
 from bundler.errors import DamagedFault, HostFault, LockedFault, UsageFault
@@ -62,8 +62,8 @@ def send(consignments: Sequence[Consignment], how: Sending, *, progress: Progres
     Raises `HostFault` where the folder cannot be written or nobody empties it, `LockedFault`, `UsageFault`
     where it is the one that is read, and `DamagedFault` where a file changed between two rounds.
     """
-    drop = how.drop.resolve()
-    if any(parcel.path.resolve().parent == drop for one in consignments for parcel in one.parcels):
+    drop = real_path(how.drop)
+    if any(real_path(parcel.path).parent == drop for one in consignments for parcel in one.parcels):
         raise UsageFault(
             f"{how.drop}: is read, expected another place for what is written",
             hint="name the drop folder of the diode with --out",

@@ -111,6 +111,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def real_path(path: Path) -> Path:
+    """Return where the path leads, to compare it with others; never raises, for links in a circle neither."""
+    return Path(os.path.realpath(path))  # Python before 3.13 has no other way
+
+
 def make_folder(folder: Path) -> None:
     """Create a folder with mode 0755, whatever the umask; one that exists stays as it is."""
     with host_faults(folder):

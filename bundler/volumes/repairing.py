@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.core import ustar
+from bundler.core.durable import real_path
 from bundler.core.volumehead import DATA, PARITY, Head
 from bundler.errors import DamagedFault, UsageFault
 from bundler.volumes.choosecut import ROW_BYTES
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 def check_target(folder: Path, wanting: Wanting, inventory: Inventory) -> None:
     """Raise `UsageFault` where good copies would lie on the medium itself, or replace a file."""
     for one in inventory.files:
-        if folder.resolve() == one.path.parent.resolve():
+        if real_path(folder) == real_path(one.path.parent):
             raise UsageFault(
                 f"{folder}: holds files of the bundle itself, expected a folder elsewhere",
                 hint="name another folder with --to: nothing is written to the medium",
