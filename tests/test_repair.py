@@ -81,6 +81,18 @@ def test_a_set_that_is_right_is_left_alone(desk):
     assert not (desk / "good").exists()
 
 
+def test_damaged_copies_beside_good_ones_need_no_repair_and_it_says_so(desk):
+    files = files_of(WIDE)
+    first, second, *_ = files
+    put(desk / "set", files | {f"old-{one}": files[one][:-5] for one in (first, second)})
+    done = repair(desk)
+    assert (done.code, done.stdout) == (0, "")
+    assert f"old-{first}: cut off: " in done.stderr
+    assert "nothing to repair: the bundle is whole without the 2 damaged files, which can go\n" in done.stderr
+    assert "every byte" not in done.stderr
+    assert not (desk / "good").exists()
+
+
 def test_too_little_is_refused_with_the_next_step_and_nothing_is_written(desk):
     files = files_of(WIDE)
     put(desk / "set", dict(list(files.items())[3:]))
@@ -128,3 +140,19 @@ def test_somebody_who_is_not_trusted_is_not_repaired(desk):
     (desk / "packer.pub").write_text(f"{Packer(2).key} packer@site\n")
     check_refusal(repair(desk), 3, "no signature that counts")
     assert not (desk / "good").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows takes none of these names")
+@pytest.mark.parametrize(
+    "stem", [b"\x1b[31mred\nline", b"\xff\xfe", b"L" * 235, "\u202eabc".encode(), b"a\\b"]
+)
+def test_a_name_that_somebody_gave_to_all_volumes_is_kept_only_where_people_can_read_it(desk, stem):
+    files = files_of(WIDE)
+    put(
+        desk / "set",
+        {name.replace("q4", os.fsdecode(stem)): files[name] for name in list(files)[1:]},
+    )
+    done = repair(desk)
+    assert done.code == 0, done.stderr
+    assert [one.name for one in (desk / "good").iterdir()] == ["plant-7-7.0001-of-0005.uvb"]
+    assert not set(done.stdout + done.stderr) & set("\x1b\u202e\udcff")

@@ -138,6 +138,11 @@ def number_in_name(name: str) -> tuple[str, int, int] | None:
     return (PARITY if found[1] else DATA), int(found[2]), int(found[3])
 
 
+def is_stem(stem: str) -> bool:
+    """Tell whether volumes can be called so: nobody sees other names, or a list of sums cannot hold them."""
+    return bool(stem) and stem[0] != "." and "\\" not in stem and stem.isprintable()
+
+
 def stem_in_name(name: str) -> str:
     """Return what stands before the number of a volume, or before `.uvb`."""
     found = _SUFFIX.search(name)

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 from bundler.core import ustar
 from bundler.core.cut import Cut, Layout
 from bundler.core.text import counted
-from bundler.core.volumehead import PARITY, RESEND, Head, heads_of, number_in_name, stem_in_name, volume_name
+from bundler.core.volumehead import (
+    PARITY,
+    RESEND,
+    Head,
+    heads_of,
+    is_stem,
+    number_in_name,
+    stem_in_name,
+    volume_name,
+)
 from bundler.errors import UsageFault
 from bundler.offline.folder import is_exploded
 from bundler.volumes.adopting import adopt
@@ -31,6 +40,8 @@ if TYPE_CHECKING:
     from bundler.core.progress import Progress
     from bundler.volumes.choosing import Found, Judge
     from bundler.volumes.survey import Seen
+
+_MAX_STEM_BYTES = 200  # with a number, and all that a file is called while it is written, a name has 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +103,14 @@ class Inventory:
 
     @property
     def stem(self) -> str:
-        """The name that most of the files have before their numbers."""
+        """The name that most of the files have before their numbers, which anybody can have given to them."""
         stems = Counter(
             stem_in_name(one.path.name)
             for one in self.files
             if not one.misnamed and (one.head is None or number_in_name(one.path.name))
         )
+        for stem in [stem for stem in stems if not is_stem(stem) or len(stem.encode()) > _MAX_STEM_BYTES]:
+            del stems[stem]
         return stems.most_common(1)[0][0] if stems else self.index.stem
 
     def good_parity(self, layout: Layout, group: int, row: int) -> int:

@@ -17,7 +17,7 @@ from bundler.core.cut import Layout
 from bundler.core.digest import Digest
 from bundler.core.durable import host_faults, read_up_to
 from bundler.core.index import SUMS_NAME
-from bundler.core.volumehead import DATA, PARITY, Head, heads_of, volume_name
+from bundler.core.volumehead import DATA, PARITY, Head, heads_of, is_stem, volume_name
 from bundler.errors import DamagedFault, UsageFault
 from bundler.volumes.fileset import Beside, FileSet, NewFile, whole_files
 from bundler.volumes.source import expect_no_more
@@ -101,7 +101,7 @@ def set_paths(folder: Path, stem: str, source: Source, cut: Cut) -> list[Path]:
 
 def check_stem(stem: str) -> None:
     """Refuse a name that a list of sums cannot hold as it is, or that nobody sees; raises `UsageFault`."""
-    if not stem or stem.startswith(".") or "\\" in stem or not stem.isprintable():
+    if not is_stem(stem):
         raise UsageFault(
             f"{stem!r}: expected a name for volumes without control characters, backslash or leading dot",
             hint="name a folder with -o: volumes are called NAME-SERIAL then",
