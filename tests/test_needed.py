@@ -142,7 +142,7 @@ def test_a_bundle_in_one_file_with_a_wrong_byte_between_its_members_is_no_good_c
     files[name] = data[:at] + b"U" + data[at + 1 :]
     _, inventory, need = need_of(put(tmp_path / "set", files))
     assert need.blocks == ()
-    (copy,) = inventory.of(None)
+    (copy,) = (one for one in inventory.copies if one.seen.head is None)
     assert "the header or the padding of payload/" in copy.wrong
     assert [name for _, name in inventory.wanting("0" * 64)] == ["q4.uvb"]
 

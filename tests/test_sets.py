@@ -17,7 +17,7 @@ from journeys import cells, is_enough, journeys, lay_out
 from losing import bundle, files_of, put
 
 from bundler.arriving.collecting import collect
-from bundler.commands.options import judging
+from bundler.commands.bundles import judging
 from bundler.core.cut import Cut
 from bundler.core.progress import Silent
 from bundler.errors import DamagedFault, IncompleteFault, SignatureFault

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from bundler.commands.bundles import check_exists, open_bundle
 from bundler.commands.options import (
     Bundles,
     CacheDir,
@@ -18,10 +19,8 @@ from bundler.commands.options import (
     MirrorOption,
     Quiet,
     TrustOption,
-    existing_bundle,
     load_trust_option,
     one_of,
-    open_bundle,
     signing_key,
 )
 from bundler.commands.output import ask_secret, emit, is_terminal, say
@@ -127,7 +126,7 @@ def sign(
             "stdin: expected a file to sign, which is written anew", hint="name the bundle's file"
         )
     for one in bundle:
-        existing_bundle(one)
+        check_exists(one)
     signer = signing_key(key)
     with watch(quiet=quiet) as progress:
         signed = sign_files(bundle, signer, progress=progress)

@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bundler.commands.options import (
-    Bundles,
-    Quiet,
-    TrustOption,
-    Verifier,
-    check_verifier,
-    load_trust_option,
-    open_bundle,
-)
+from bundler.commands.bundles import open_bundle
+from bundler.commands.options import Bundles, Quiet, TrustOption, Verifier, check_verifier, load_trust_option
 from bundler.commands.output import emit, say
 from bundler.commands.watch import watch
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundler.commands.options import load_trust_option, open_bundle
+from bundler.commands.bundles import open_bundle
+from bundler.commands.options import load_trust_option
 from bundler.commands.output import emit, say
 from bundler.commands.watch import watch
 from bundler.errors import UsageFault

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bundler.commands.bundles import open_bundle
 from bundler.commands.either import say_signers
 from bundler.commands.options import (
     Bundles,
@@ -22,7 +23,6 @@ from bundler.commands.options import (
     command_line,
     load_trust_option,
     one_of,
-    open_bundle,
 )
 from bundler.commands.output import emit, say
 from bundler.commands.watch import watch

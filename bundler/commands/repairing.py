@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bundler.commands.bundles import is_stdin, judging
 from bundler.commands.options import (
     Files,
     Quiet,
     TrustOption,
     Verifier,
     check_verifier,
-    is_stdin,
-    judging,
     load_trust_option,
     typed_trust,
 )
@@ -31,7 +30,6 @@ from bundler.errors import DamagedFault, IncompleteFault, UsageFault
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bundler.core.volumehead import Head
     from bundler.volumes.choosing import Found
     from bundler.volumes.inventory import Inventory
     from bundler.volumes.needed import Need
@@ -149,13 +147,14 @@ def repair(
 
     found, inventory, name = _take(bundle, trust=trust, verifier=verifier, quiet=quiet)
     wanting = inventory.wanting(found.signed.digest)
+    absent = set(inventory.absent(found.signed.digest))
     need = needed(inventory)
     if not quiet:
         for told in losses(inventory, found):
             say(told)
     if need.blocks:
         words = shlex.join([*map(str, bundle), *typed_trust(trust)])
-        raise _too_little(inventory, need, wanting, name=name, words=words)
+        raise _too_little(inventory, need, is_absent=bool(absent), name=name, words=words)
     if not wanting:
         say(f"{name}: nothing to repair, every byte is as it was written")
         return
@@ -167,7 +166,7 @@ def repair(
     if not quiet:
         for (head, _), path in zip(wanting, written, strict=True):
             what = head.title if head else "the bundle in one file"
-            was = "damaged" if inventory.of(head) else "missing"
+            was = "missing" if (head, path.name) in absent else "damaged"
             say(f"{path}: {what}, which was {was}")
     emit("".join(f"{path}\n" for path in written))
 
@@ -193,19 +192,12 @@ def _take(
 
 
 def _too_little(
-    inventory: Inventory,
-    need: Need,
-    wanting: Sequence[tuple[Head | None, str]],
-    *,
-    name: str,
-    words: str,
+    inventory: Inventory, need: Need, *, is_absent: bool, name: str, words: str
 ) -> IncompleteFault | DamagedFault:
     """Return the refusal: incomplete where a file is missing or ends too early, else damaged."""
     from bundler.volumes.losses import balance
 
-    incomplete = any(not inventory.of(head) for head, _ in wanting) or any(
-        one.cut_off for one in inventory.copies
-    )
+    incomplete = is_absent or any(one.cut_off for one in inventory.copies)
     kind = IncompleteFault if incomplete else DamagedFault
     return kind(
         f"{name}: {balance(inventory, need)}",

@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from bundler.commands.options import Bundles, Quiet, open_bundle
+from bundler.commands.bundles import open_bundle
+from bundler.commands.options import Bundles, Quiet  # noqa: TC001  # typer reads them from the annotations
 from bundler.commands.output import emit, say
 from bundler.commands.outputs import file_target
 from bundler.commands.watch import watch

@@ -11,17 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bundler.commands.bundles import is_stdin, open_bundle
 from bundler.commands.either import say_signers
 from bundler.commands.exploding import explode_to
-from bundler.commands.options import (
-    Bundles,
-    Quiet,
-    Verifier,
-    check_verifier,
-    is_stdin,
-    load_trust_option,
-    open_bundle,
-)
+from bundler.commands.options import Bundles, Quiet, Verifier, check_verifier, load_trust_option
 from bundler.commands.output import say
 from bundler.commands.outputs import ParityOption, VolumeSize, emit_paths, target, warn_others, wishes
 from bundler.commands.watch import watch

@@ -126,9 +126,10 @@ class Inventory:
         heads = heads_of(self.main.cut if self.layouts else None, digest)
         return [(one, volume_name(stem, one)) for one in heads if _what(one) not in good]
 
-    def of(self, head: Head | None) -> list[Copy]:
-        """Return the files that are this volume."""
-        return [one for one in self.copies if _what(one.seen.head) == _what(head)]
+    def absent(self, digest: str) -> list[tuple[Head | None, str]]:
+        """Return those of `wanting` of which there is no copy at all."""
+        there = {_what(one.seen.head) for one in self.copies}
+        return [(head, name) for head, name in self.wanting(digest) if _what(head) not in there]
 
 
 def _what(head: Head | None) -> tuple[str, int, Cut] | None:

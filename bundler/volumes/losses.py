@@ -29,7 +29,7 @@ def losses(inventory: Inventory, found: Found) -> Iterator[str]:
     for copy in inventory.copies:
         if copy.wrong:
             yield str(copy)
-    absent = [(head, name) for head, name in inventory.wanting(found.signed.digest) if not inventory.of(head)]
+    absent = inventory.absent(found.signed.digest)
     drives = _drives(inventory)
     for head, name in absent[:_NAMED]:
         where = f", on drive {drives[name]} by the packing list" if name in drives else ""
