@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from losing import judge
 from volumes import make_set, small_blocks
 
 from bundler.volumes import named, survey
@@ -30,7 +31,7 @@ def by_opened(paths):
 
 
 def by_gather(paths):
-    return gather(paths)[0].notes
+    return gather(paths, judge=judge)[0].notes
 
 
 @pytest.mark.parametrize("notes", [by_opened, by_gather])
