@@ -78,9 +78,7 @@ def wanted_blocks(ticket: Ticket, given: Given, *, name: str) -> list[int]:
 
 def supplement_path(output: Path, given: Given, ticket: Ticket) -> Path:
     """Return where the supplement goes: into the folder `output`, or it is that file; raises `UsageFault`."""
-    index = given.source.index
-    head = Head(kind=RESEND, number=1, cut=ticket.cut, index=given.source.digest)
-    path = output / volume_name(index.stem, head) if output.is_dir() else output
+    path = output / volume_name(given.source.index.stem, _head(given, ticket)) if output.is_dir() else output
     if path.exists():
         raise UsageFault(
             f"{path}: is there already, expected a new file",
@@ -97,14 +95,17 @@ def write_supplement(
     Raises what reading the bundle raises, and `HostFault`.
     """
     layout = Layout(given.source.index, ticket.cut)
-    head = Head(kind=RESEND, number=1, cut=ticket.cut, index=given.source.digest)
     written = 0
     with whole_file(path) as stream:
-        written += stream.write(given.source.opening(head))
+        written += stream.write(given.source.opening(_head(given, ticket)))
         for block, data in _read(given, blocks, progress=progress):
             written += stream.write(ustar.member(layout.blocks.name(block), data))
         written += stream.write(ustar.END)
     return written
+
+
+def _head(given: Given, ticket: Ticket) -> Head:
+    return Head(kind=RESEND, number=1, cut=ticket.cut, index=given.source.digest)
 
 
 def _read(given: Given, blocks: Sequence[int], *, progress: Progress) -> Iterator[tuple[int, bytes]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from bundler.core import ustar
 from bundler.core.cut import Layout
 from bundler.core.fault import Fault
-from bundler.core.volumehead import DATA, MAX_VOLUME_BYTES, PARITY, RESEND, VOLUME_NAME, Head, number_in_name
+from bundler.core.volumehead import DATA, MAX_VOLUME_BYTES, PARITY, VOLUME_NAME, Head, number_in_name
 from bundler.errors import BundlerError
 from bundler.offline.front import as_members, files_of
 from bundler.volumes.shelf import Shelf
@@ -57,7 +57,7 @@ def adopt(index: Index, found: Found) -> list[Seen]:
 
 def _is_spoilt(seen: Seen, index: Index) -> bool:
     """Tell whether `VOLUME` is not what its first line makes of it: then this line may be wrong, too."""
-    if seen.head is None or seen.head.kind == RESEND:
+    if seen.head is None or seen.is_supplement:
         return False
     return seen.volume != hashlib.sha256(seen.head.to_bytes(index)).hexdigest()
 
