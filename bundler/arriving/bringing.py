@@ -13,7 +13,6 @@ from bundler.arriving.mending import Pattern, mend, offers
 from bundler.arriving.stock import Item
 from bundler.core.cut import Cut, Layout
 from bundler.core.durable import host_faults, sync_folder
-from bundler.core.text import counted
 from bundler.core.text import size as show_size
 from bundler.core.volumehead import Head, heads_of, volume_name
 from bundler.errors import HostFault
@@ -68,12 +67,8 @@ class Carrier:
 
     def harm(self) -> list[str]:
         """Return a line for each file on a drive in which something was wrong."""
-        lines = []
-        for one in self._there:
-            if harm := self._shelf.harm.get(one.path):
-                more = f", and {counted(harm.count - 1, 'place')} more" if harm.count > 1 else ""
-                lines.append(f"{one.path}: {harm.first}{more}")
-        return lines
+        harm = self._shelf.harm
+        return [f"{one.path}: {harm[one.path]}" for one in self._there if one.path in harm]
 
     def bring(self) -> tuple[tuple[Item, ...], frozenset[int]]:
         """Bring everything; return the files that the bundle has, and the blocks that only supplements hold.

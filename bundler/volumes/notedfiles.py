@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.core import ustar
+from bundler.core.text import counted
 from bundler.volumes.handles import Handles
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ class Harm:
 
     count: int
     first: str
+
+    def __str__(self) -> str:
+        more = f", and {counted(self.count - 1, 'place')} more" if self.count > 1 else ""
+        return f"{self.first}{more}"
 
 
 class NotedFiles:

@@ -111,8 +111,7 @@ class SetReader(Reader):
             if one.fault and one.path not in shelf.harm
         ]
         for path, harm in shelf.harm.items():
-            more = f", and {counted(harm.count - 1, 'place')} more" if harm.count > 1 else ""
-            lines.append(f"{path}: {harm.first}{more}")
+            lines.append(f"{path}: {harm}")
         if len(lines) > _TOLD:
             lines[_TOLD:] = [f"{self._name}: {len(lines) - _TOLD} more files with something wrong in them"]
         if self._enough:  # else the error says which volumes are missing
