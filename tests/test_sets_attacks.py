@@ -77,13 +77,17 @@ def told(folder):
         return None
 
 
-@pytest.mark.parametrize("parity", [0, 1])
+@pytest.mark.parametrize(
+    "cut",
+    [Cut(volumes=2), Cut(volumes=2, parity=1), Cut(volumes=4, parity=1, whole=True)],
+    ids=["without parity", "with parity", "parity beside one file"],
+)
 @pytest.mark.parametrize("step", [97, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_flipped_bit_anywhere_in_a_set_is_refused_or_told_and_with_parity_never_refused(
-    tmp_path, parity, step
+    tmp_path, cut, step
 ):
     one = make_bundle(archives=[archive(small_content(1, size=900))], uv_for=(HOST,), block_size=BLOCK)
-    paths = make_set(one, tmp_path, volumes=2, parity=parity)
+    paths = make_set(one, tmp_path, volumes=cut.volumes, parity=cut.parity, whole=cut.whole)
     assert told(tmp_path) == []
     for path in paths:
         good = path.read_bytes()
@@ -92,7 +96,7 @@ def test_a_flipped_bit_anywhere_in_a_set_is_refused_or_told_and_with_parity_neve
                 path.write_bytes(good[:at] + bytes([good[at] ^ bit]) + good[at + 1 :])
                 said = told(tmp_path)
                 assert said is None or said, (path.name, at)
-                assert said or not parity, (path.name, at)
+                assert said or not cut.parity, (path.name, at)
         path.write_bytes(good)
 
 

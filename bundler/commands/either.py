@@ -51,7 +51,8 @@ def verify(
         typer.Option(
             "--strict",
             envvar="UV_BUNDLER_STRICT",
-            help="Fail where a volume is missing or damaged, even if parity recovers it.",
+            help="Fail where a volume is missing or damaged, even if parity recovers it, or where parity "
+            "would recover nothing. Reads all of it twice.",
         ),
     ] = False,
     quiet: Quiet = False,
@@ -81,7 +82,7 @@ def verify(
             opened.source, name=opened.name, trust=rules, progress=progress, verifier=verifier
         )
         if strict and isinstance(opened.source, SetReader):
-            opened.source.check_strictly()
+            opened.source.check_strictly(progress)
     document = verified.trust.document
     clock = system_clock().not_before_making(verified.index, document)
     for line in past_its_time(verified.index, document, clock):

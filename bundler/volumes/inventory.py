@@ -6,12 +6,10 @@ A drive, or a disc, is read as it likes to be read, and what is wrong is known f
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bundler.core import ustar
 from bundler.core.cut import Cut, Layout
 from bundler.core.text import counted
 from bundler.core.volumehead import (
@@ -30,7 +28,7 @@ from bundler.volumes.adopting import adopt
 from bundler.volumes.ends import check_ends
 from bundler.volumes.named import choose_named, name_of
 from bundler.volumes.shelf import Shelf
-from bundler.volumes.survey import list_files, open_regular
+from bundler.volumes.survey import list_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,8 +212,6 @@ def _read(
                 else:
                     have[block] = 1
                 progress.advance(shelf.blocks.size(block))
-            if seen.head is None:
-                _check_members(shelf, seen)
         check_ends(shelf, seen, front=front)
         harm = shelf.harm.get(seen.path)
         return Copy(
@@ -225,22 +221,3 @@ def _read(
             size=shelf.expected_size(seen),
             wrong=harm.first if harm else None,
         )
-
-
-def _check_members(shelf: Shelf, seen: Seen) -> None:
-    """Note where a bundle in one file has wrong bytes between the contents of its members."""
-    at = seen.start
-    with open_regular(seen.path) as stream:
-        for member in shelf.index.members:
-            header, zeros = ustar.header(member.path, member.size), ustar.padding(member.size)
-            try:
-                stream.seek(at)
-                found = stream.read(len(header))
-                stream.seek(member.size, os.SEEK_CUR)
-                found += stream.read(len(zeros))
-            except OSError as error:
-                shelf.note(seen, f"byte {at}: {error.strerror or error}")
-            else:
-                if found != header + zeros:
-                    shelf.note(seen, f"byte {at}: the header or the padding of {member.path} is damaged")
-            at += ustar.stored_size(member.size)

@@ -10,6 +10,7 @@ from bundler.errors import DamagedFault, IncompleteFault
 from bundler.offline.reader import Reader
 from bundler.volumes.adopting import adopt
 from bundler.volumes.ends import check_ends
+from bundler.volumes.falseparity import false_parity
 from bundler.volumes.parts import parts_of
 from bundler.volumes.recovery import Rows
 from bundler.volumes.shelf import Shelf
@@ -85,14 +86,25 @@ class SetReader(Reader):
     def expect_end(self) -> None:
         """Do nothing: each block was found by its place."""
 
-    def check_strictly(self) -> None:
-        """Raise `IncompleteFault` or `DamagedFault` where parity had to help; after `check_rest`."""
+    def check_strictly(self, progress: Progress) -> None:
+        """Raise `IncompleteFault` or `DamagedFault` where parity had to help or is false.
+
+        To be called after `check_rest`; reads every row once more.
+        """
         hint = f"copy these files once more, or: uv-bundler repair {self._words} --to FOLDER"
         if absent := absent_lines(self.shelf):
             raise IncompleteFault(f"{self._name}: {absent[0]}", hint=hint)
         if self.shelf.harm:
             raise DamagedFault(
                 f"{self._name}: {counted(len(self.shelf.harm), 'file')} damaged, expected none", hint=hint
+            )
+        if false := false_parity(self.shelf, progress):
+            path, what = next(iter(false.items()))
+            raise DamagedFault(
+                f"{self._name}: {counted(len(false), 'parity file')} of no use, expected none: "
+                f"{path}: {what}",
+                hint="copy these files once more from where they were made; where they are the same there, "
+                "make parity anew with `uv-bundler split`",
             )
 
     def told(self) -> list[str]:

@@ -201,11 +201,15 @@ class Shelf:
     def tail(self, seen: Seen) -> bytes:
         """Return what the file has after its last cell, at most a block more than belongs there."""
         end = self.expected_size(seen) - len(ustar.END)
-        return self._bytes.read(seen, end, len(ustar.END) + ustar.BLOCK) or b""
+        return self.bytes_at(seen, end, len(ustar.END) + ustar.BLOCK)
 
     def bytes_before(self, seen: Seen, count: int) -> bytes:
         """Return the bytes that stand before the file's payload or cells; fewer, or none, on an error."""
-        return self._bytes.read(seen, max(0, seen.start - count), min(count, seen.start)) or b""
+        return self.bytes_at(seen, max(0, seen.start - count), min(count, seen.start))
+
+    def bytes_at(self, seen: Seen, at: int, count: int) -> bytes:
+        """Return bytes of the file as they are; fewer where it ends, none on an error, which is noted."""
+        return self._bytes.read(seen, at, count) or b""
 
     def _note_block(self, spot: Spot, block: int) -> None:
         self.note(spot.seen, f"{self.blocks.describe(block)} at byte {spot.at} is damaged")
