@@ -95,6 +95,17 @@ def test_parity_of_another_cut_gives_what_its_own_rows_lack_and_no_more(far, mad
     assert far.verify()
 
 
+def test_where_parity_of_two_cuts_lacks_the_same_blocks_the_ticket_asks_for_enough(far, made):
+    """Each row of either cut lacks two blocks and has one of parity: neither helps the other."""
+    far.bring(*made["parity"][2:5])
+    report = far.bring(made["halves"][2])
+    assert states(report) == [("plant-7", 7, RECEIVING)]
+    assert report.bundles[0].reason is None
+    assert Ticket.parse(report.bundles[0].ticket).volumes == (range(1, 2),)
+    assert states(far.bring(made["parity"][0])) == [("plant-7", 7, "recoverable")]
+    assert far.verify()
+
+
 def test_damage_all_over_one_file_is_mended_by_the_parity_beside_it(far, made):
     rotten(made["whole"][0], far.watch / "whatever.uvb", -70_000, -400_000)
     report = far.settle()

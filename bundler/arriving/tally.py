@@ -12,7 +12,7 @@ from bundler.core.text import counted
 from bundler.core.volumehead import DATA, PARITY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from bundler.arriving.cells import Cells
     from bundler.core.cut import Cut
@@ -75,14 +75,27 @@ def missing_blocks(index: Index, files: Sequence[Kept]) -> list[int]:
 
 
 def beyond_parity(index: Index, files: Sequence[Kept], missing: list[int]) -> list[int]:
-    """Return which of these blocks have to be sent again at least, so that parity gives the others."""
-    for layout in layouts(index, files):
-        if layout.cut.parity and missing:
-            missing = _beyond(layout, files, missing)
-    return missing
+    """Return which of these blocks have to be sent again, so that parity gives the others.
+
+    Of one cut they are the fewest. Where several have parity, one after the other gives what it can; what
+    would then be missing, because two count on each other, is asked for as well.
+    """
+    rows = [(one, _parity(one, files)) for one in layouts(index, files) if one.cut.parity and missing]
+    asked = missing
+    for layout, parity in rows:
+        asked = _beyond(layout, parity, asked)
+    left, before = set(missing).difference(asked), -1
+    while len(left) != before:
+        before = len(left)
+        for layout, parity in rows:
+            for at, lost in layout.by_row(left).items():
+                if len(lost) <= len(parity[at]):
+                    left.difference_update(lost)
+    return sorted({*asked, *_beyond(*rows[0], sorted(left))}) if left else asked
 
 
-def _beyond(layout: Layout, files: Sequence[Kept], missing: list[int]) -> list[int]:
+def _parity(layout: Layout, files: Sequence[Kept]) -> dict[tuple[int, int], set[int]]:
+    """Return the parity columns that are right, by group and row."""
     parity: dict[tuple[int, int], set[int]] = defaultdict(set)
     for one in files:
         head = one.seen.head
@@ -90,6 +103,12 @@ def _beyond(layout: Layout, files: Sequence[Kept], missing: list[int]) -> list[i
             for place, (group, row, column) in enumerate(layout.parity_cells(head.number - 1)):
                 if one.cells.right[place]:
                     parity[group, row].add(column)
+    return parity
+
+
+def _beyond(
+    layout: Layout, parity: Mapping[tuple[int, int], Collection[int]], missing: list[int]
+) -> list[int]:
     rows = layout.by_row(missing)
     # The first columns of each row: these are blocks of the same volumes, which can be asked for whole.
     return sorted(block for at, lost in rows.items() for block in lost[: max(0, len(lost) - len(parity[at]))])
