@@ -137,8 +137,10 @@ class Receiver:
             state, reason = RECEIVING, "no file that is here has signatures that hold"
         elif state != RECEIVING and not announced and (missing or not has_a_set(bundle.files)):
             fault = self._unreadable(bundle)
-            what = "parity should be enough, and is not" if missing else "all blocks are here, but not read"
-            state, reason = (RECEIVING, f"{what}: {fault}") if fault else (state, None)
+            if fault and missing:
+                state, reason = RECEIVING, f"parity should be enough, and is not: {fault}"
+            elif fault:
+                state, reason = RECEIVING, f"all blocks are here, but not read: {fault}"
         data, parity = count(bundle.files)
         times = bundle.times()
         return BundleState(
