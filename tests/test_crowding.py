@@ -77,3 +77,24 @@ def test_of_each_cut_about_as_many_blocks_are_right_as_are_there(drive):
     assert 0.6 * blocks < right.pop(CUT) < blocks
     assert not right
     assert kept_cuts(files, source.index) == kept_cuts(files, None) == {CUT, Cut(volumes=3)}
+
+
+def test_a_bundle_in_one_file_with_one_wrong_block_costs_no_parity(drive, tmp_path):
+    data = bytearray(bundle())
+    data[-5000] ^= 1  # a block that parity has to give
+    (drive / "a.uvb").write_bytes(data)
+    (drive / "q4.0005-of-0005.uvb").unlink()
+    verify(drive)
+    made = collect([drive], tmp_path / "into", trust=PACKER.trust, progress=Silent())
+    assert made.stock.layout.cut == CUT
+    assert made.stock.shortage() == 0
+    verify(tmp_path / "into")
+
+
+def test_a_supplement_may_be_the_only_file_that_says_how_the_bundle_is_cut(tmp_path):
+    drive = put(tmp_path / "drive", {"a.uvb": bundle()[:-70_000]})
+    cut = Cut(volumes=6, parity=2, whole=True)
+    holed(drive / "b.uvb", cut, kind=RESEND, size=20_000)
+    made = collect([drive], tmp_path / "into", trust=PACKER.trust, progress=Silent())
+    assert made.stock.layout.cut == cut
+    assert made.stock.shortage() > 0

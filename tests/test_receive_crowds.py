@@ -86,3 +86,12 @@ def test_a_crowd_that_holds_all_blocks_in_too_many_cuts_gives_way_to_a_set(far):
     assert far.announced == []
     assert arrive(far, files_of(CUT)).bundles[0].state == "complete"
     verify(far.folder())
+
+
+def test_a_bundle_in_one_file_whose_end_is_lost_is_not_complete_and_a_good_copy_takes_its_place(far):
+    report = arrive(far, {"a.uvb": bundle()[: -len(ustar.END)]})
+    assert far.announced == []
+    assert (report.exit_code, report.bundles[0].data.damaged) == (5, (1,))
+    report = arrive(far, {"a.uvb": bundle()})
+    assert (report.bundles[0].state, report.bundles[0].files) == ("complete", 1)
+    verify(far.folder())

@@ -203,9 +203,11 @@ class Carrier:
 def _cut(index: Index, here: Sequence[Seen], there: Sequence[Seen]) -> Cut:
     """Return how the bundle is cut that was begun here, or else is there; one file is one volume.
 
-    Where files are cut in several ways that is the one of which most blocks are right, as samples tell.
+    Where files are cut in several ways that is the one of which most blocks are right, as samples tell. One
+    with parity comes before those without: blocks are brought out of files of any cut, parity is not.
     """
-    whole = [one.head.cut for one in (*here, *there) if one.head and one.head.cut.whole]
+    every = sorted((*here, *there), key=lambda one: one.is_supplement)
+    whole = [one.head.cut for one in every if one.head and one.head.cut.whole]
     in_one_file = whole[0] if whole else Cut(volumes=1)
     for files in (here, there):
         mine = [one for one in files if not one.is_supplement]
@@ -215,7 +217,7 @@ def _cut(index: Index, here: Sequence[Seen], there: Sequence[Seen]) -> Cut:
         if len(sizes) > 1:
             right = right_blocks(mine, index)
             right[in_one_file] = max(right.get(in_one_file, 0), right.get(None, 0))
-            return max(sizes, key=lambda cut: (right[cut], sizes[cut]))
+            return max(sizes, key=lambda cut: (bool(cut.parity and right[cut]), right[cut], sizes[cut]))
         if sizes:
             return next(iter(sizes))
     return Cut(volumes=1)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bundler.arriving.cells import expected_size, read_cells, trusted_cells
 from bundler.arriving.receivespool import refuse_link
-from bundler.arriving.tally import Kept, blocks_by_cut, missing_blocks, slot_of
+from bundler.arriving.tally import Kept, blocks_by_cut, is_right, missing_blocks, slot_of
 from bundler.core.digest import hash_file
 from bundler.core.durable import host_faults, make_folder, sync_folder
 from bundler.core.volumehead import volume_name
@@ -94,7 +94,7 @@ class ReceivedSet:
         """Tell whether this volume is there already, with all of its cells right, and signatures as good."""
         if seen.is_supplement:
             return False
-        there = [one for one in self.files if one.slot == slot_of(seen) and one.cells.complete]
+        there = [one for one in self.files if one.slot == slot_of(seen) and one.is_right]
         return any(one.signed for one in there) or (bool(there) and not self._is_signed(seen))
 
     def place(self, arrived: Seen, *, now: float) -> str:
@@ -112,8 +112,9 @@ class ReceivedSet:
         known = crowded or cells.within([one.cells for one in rivals])
         if not (crowded or rivals or cells.right or arrived.is_supplement):
             known = False  # a volume may be without a block
-        rival = crowded or any(one.signed and one.cells.complete for one in rivals)
-        best = signed and any(cells.right) and (not self.is_signed or (cells.complete and not rival))
+        rival = crowded or any(one.signed and one.is_right for one in rivals)
+        right = is_right(arrived, cells)
+        best = signed and any(cells.right) and (not self.is_signed or (right and not rival))
         if known and not best:
             _unlink(arrived.path)
             for one in rivals:

@@ -33,9 +33,19 @@ class Kept:
     signed: bool = True
 
     @property
+    def is_right(self) -> bool:
+        """Whether no copy of it can be better."""
+        return is_right(self.seen, self.cells)
+
+    @property
     def slot(self) -> Slot:
         """Which volume it is: files with the same slot hold the same cells."""
         return slot_of(self.seen)
+
+
+def is_right(seen: Seen, cells: Cells) -> bool:
+    """Tell whether all cells are right; of a bundle in one file, which may be read alone, every byte."""
+    return cells.complete if seen.head else cells.flawless
 
 
 def slot_of(seen: Seen) -> Slot:
@@ -119,7 +129,7 @@ def has_a_set(files: Sequence[Kept]) -> bool:
     right: dict[Cut | None, set[int]] = defaultdict(set)
     for one in files:
         cut, kind, number = one.slot
-        if kind == DATA and one.seen.intact and one.cells.complete:
+        if kind == DATA and one.seen.intact and one.is_right:
             right[cut].add(number)
     return any(len(numbers) == (cut.volumes if cut else 1) for cut, numbers in right.items())
 
@@ -158,7 +168,7 @@ def _count(files: Sequence[Kept], cut: Cut | None, kind: str, total: int) -> Cou
     for one in files:
         if one.slot[:2] == (cut, kind):
             number = one.slot[2]
-            there[number] = there.get(number, False) or one.cells.complete
+            there[number] = there.get(number, False) or one.is_right
     return Count(
         total=total,
         missing=tuple(one for one in range(1, total + 1) if one not in there),

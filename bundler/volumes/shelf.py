@@ -98,7 +98,9 @@ class Shelf:
 
     def has_parity(self, cut: Cut, group: int, row: int, column: int) -> bool:
         """Tell whether a file is long enough for that parity cell."""
-        stack = self._stacks[cut]
+        stack = self._stacks.get(cut)
+        if stack is None:  # a supplement may be the only file that says how the bundle is cut
+            return False
         files, at = stack.locate_parity(group, row, column)
         end = at + ustar.BLOCK + stack.layout.row_size(group, row) if files else 0
         return any(one.start + end <= one.size for one in files)
