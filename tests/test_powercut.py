@@ -73,11 +73,12 @@ def test_a_power_cut_while_the_next_run_mends_what_the_first_one_left_is_no_wors
 
 
 SEEN_BY = {
-    "no_sync": NOT_SWITCHED,
-    "no_file_sync": "the files of generations/2 are not those of its bundle",
-    "no_folder_sync": NOT_SWITCHED,
-    "no_later_sync": "the log does not tell of the end",
-    "switch_first": "the mark is 1 and generations/2 is active",
+    "no_sync": (NOT_SWITCHED,),
+    # which of the files are empty then is a matter of when the system wrote them by itself
+    "no_file_sync": ("the files of generations/2 are not those of its bundle", "the mark is 0 a"),
+    "no_folder_sync": (NOT_SWITCHED,),
+    "no_later_sync": ("the log does not tell of the end",),
+    "switch_first": ("the mark is 1 and generations/2 is active",),
 }
 
 
@@ -87,7 +88,7 @@ SEEN_BY = {
 def test_a_mistake_is_seen(make_disk, kind, mistake):
     disk = make_disk(kind)
     bad = judged(disk, disk.cuts(disk.start, mistake=mistake))
-    assert any(SEEN_BY[mistake] in why for _, why in bad), bad
+    assert any(seen in why for _, why in bad for seen in SEEN_BY[mistake]), bad
     if mistake == "no_later_sync":  # the sync of the folder is what keeps the switch
         assert not any(NOT_SWITCHED in why for _, why in bad)
 
