@@ -156,7 +156,7 @@ def repair(
         words = shlex.join([*map(str, bundle), *typed_trust(trust)])
         raise _too_little(inventory, need, is_absent=bool(absent), name=name, words=words)
     if not wanting:
-        say(f"{name}: nothing to repair, every byte is as it was written")
+        say(f"{name}: nothing to repair{_whole(inventory)}")
         return
     check_target(to, wanting, inventory)
     make_folder(to)
@@ -169,6 +169,16 @@ def repair(
             was = "missing" if (head, path.name) in absent else "damaged"
             say(f"{path}: {what}, which was {was}")
     emit("".join(f"{path}\n" for path in written))
+
+
+def _whole(inventory: Inventory) -> str:
+    """Say why nothing has to be written: all files are right, or of each that is not there is a good copy."""
+    from bundler.core.text import counted
+
+    bad = sum(one.wrong is not None for one in inventory.copies)
+    if not bad:
+        return ", every byte is as it was written"
+    return f": the bundle is whole without the {counted(bad, 'damaged file')}, which can go"
 
 
 def _take(
