@@ -102,6 +102,7 @@ def test_the_version_is_printed_alone():
         (("unpack", "q4.uvb", "--shell", "fsh"), "--shell: expected one of sh, ", "did you mean 'fish'?"),
         (("unpack", "q4.uvb", "--verifier", "ssh-keygn"), "--verifier: expected one of builtin, ", "did you mean 'ssh-keygen'?"),
         (("verify", "q4.uvb", "--verifier", "x"), "--verifier: expected one of builtin, ", "leave --verifier out"),
+        (("split", "q4.uvb", "--exploded", "-o", "q4", "--verifier", "x"), "--verifier: expected one of builtin, ", "leave --verifier out"),
         (("pack", "p.yaml", "-o", "q4.uvb", "--level", "bset"), "--level: expected one of fast, ", "did you mean 'best'?"),
         (("pack", "p.yaml", "-o", "out/"), "out/: no such folder", "a file without / at its end, or: mkdir -p out/"),
         (("lock", "a\x1b[2Jb.yaml"), r"a\x1b[2Jb.yaml: no such file", "uv-bundler init"),

@@ -83,6 +83,7 @@ def split(
     from bundler.volumes.recutting import split as cut_anew
     from bundler.volumes.survey import list_files
 
+    check_verifier(verifier)
     if exploded:
         if volume_size or parity:
             raise UsageFault(
@@ -99,7 +100,7 @@ def split(
         )
     place = target(output, several=True)
     check_output(place)
-    rules = _rules(trust, verifier)
+    rules = _rules(trust)
     inputs = [] if is_stdin(bundle) else list(list_files(bundle))
     with (
         open_bundle(bundle, trust=rules, verifier=verifier, quiet=quiet) as opened,
@@ -144,7 +145,8 @@ def join(
 
     place = target(output)
     check_output(place)
-    rules = _rules(trust, verifier)
+    check_verifier(verifier)
+    rules = _rules(trust)
     with (
         open_bundle(bundle, trust=rules, verifier=verifier, quiet=quiet) as opened,
         watch(quiet=quiet) as progress,
@@ -174,8 +176,7 @@ def join(
     emit_paths(written)
 
 
-def _rules(trust: Path | None, verifier: str) -> Trust | None:
-    check_verifier(verifier)
+def _rules(trust: Path | None) -> Trust | None:
     return load_trust_option(trust) if trust else None
 
 
