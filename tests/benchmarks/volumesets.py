@@ -60,6 +60,7 @@ def commands(size: int, made: dict[str, str]) -> dict[str, tuple[str, int]]:
         "verify one file": (f"{OURS} verify q.uvb {trust} {quiet}", 0),
         f"verify {one}": (f"{OURS} verify {made[one]} {trust} {quiet}", 0),
         f"verify {many}": (f"{OURS} verify {made[many]} {trust} {quiet}", 0),
+        f"verify --strict {many}": (f"{OURS} verify {made[many]} --strict {trust} {quiet}", 0),
         f"verify {spare}": (f"{OURS} verify {made[spare]} {trust} {quiet}", 4),
         "split -b, sha256sum, sync": (
             f"split -b {pieces} -d -a 4 q.uvb out/x. && sha256sum out/x.* > out/SUMS && sync",
