@@ -79,7 +79,10 @@ def test_of_each_cut_about_as_many_blocks_are_right_as_are_there(drive):
     assert kept_cuts(files, source.index) == kept_cuts(files, None) == {CUT, Cut(volumes=3)}
 
 
-def test_a_bundle_in_one_file_with_one_wrong_block_costs_no_parity(drive, tmp_path):
+@pytest.mark.parametrize("supplement", [False, True])
+def test_a_bundle_in_one_file_with_one_wrong_block_costs_no_parity(drive, tmp_path, supplement):
+    if supplement:
+        holed(drive / "b.uvb", Cut(volumes=6, parity=2, whole=True), kind=RESEND, size=20_000)
     data = bytearray(bundle())
     data[-5000] ^= 1  # a block that parity has to give
     (drive / "a.uvb").write_bytes(data)

@@ -209,6 +209,9 @@ def _cut(index: Index, here: Sequence[Seen], there: Sequence[Seen]) -> Cut:
     every = sorted((*here, *there), key=lambda one: one.is_supplement)
     whole = [one.head.cut for one in every if one.head and one.head.cut.whole]
     in_one_file = whole[0] if whole else Cut(volumes=1)
+    with_parity = {
+        one.head.cut for one in every if one.head and one.head.cut.parity and not one.is_supplement
+    }
     for files in (here, there):
         mine = [one for one in files if not one.is_supplement]
         sizes: Counter[Cut] = Counter()
@@ -217,7 +220,7 @@ def _cut(index: Index, here: Sequence[Seen], there: Sequence[Seen]) -> Cut:
         if len(sizes) > 1:
             right = right_blocks(mine, index)
             right[in_one_file] = max(right.get(in_one_file, 0), right.get(None, 0))
-            return max(sizes, key=lambda cut: (bool(cut.parity and right[cut]), right[cut], sizes[cut]))
+            return max(sizes, key=lambda cut: (cut in with_parity and right[cut] > 0, right[cut], sizes[cut]))
         if sizes:
             return next(iter(sizes))
     return Cut(volumes=1)
