@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 
 import pytest
 from bundles import PACKER
 from cli import bundler as run
-from forging import CUT, false_parity
+from forging import CUT, false_parity, head, volume
 from losing import CUTS, bundle, files_of, put
 from volumes import BLOCK, source_of
 
-from bundler.core import ustar
+from bundler.core import erasure, ustar
 from bundler.core.cut import Cut, Layout, parity_name
+from bundler.core.progress import Silent
+from bundler.core.volumehead import DATA
+from bundler.volumes import falseparity
+from bundler.volumes.shelf import Shelf
+from bundler.volumes.survey import list_files, look_at
 
 WITH_PARITY = [cut for cut in CUTS if cut.parity]
 
@@ -123,3 +129,18 @@ def test_a_false_cell_is_found_where_not_all_columns_of_a_row_are_made_at_once(s
         name = f"q4.p{number:04d}-of-0003.uvb"
         done = strictly(files_of(cut) | {name: false_parity(number, cut=cut)})
         assert (done.code, f"{name}: parity cell {number} of row 1 " in done.stderr) == (5, True), done.stderr
+
+
+def test_parity_of_which_no_file_is_there_is_not_made(tmp_path, monkeypatch):
+    made = []
+
+    class Counting(erasure.Encoder):
+        def __init__(self, *, parity, size):
+            made.append(len(parity))
+            super().__init__(parity=parity, size=size)
+
+    monkeypatch.setattr(erasure, "Encoder", Counting)
+    put(tmp_path, files_of(CUT) | {"a.uvb": volume(head(DATA, 1, Cut(volumes=100, parity=100)))})
+    with contextlib.closing(Shelf(source_of(bundle()).index, look_at(list_files([tmp_path])))) as shelf:
+        assert falseparity.false_parity(shelf, Silent()) == {}
+    assert set(made) == {CUT.parity}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from bundles import PACKER
 from cli import bundler as run
@@ -61,3 +63,18 @@ def test_a_link_in_the_place_of_the_state_folder_leads_nowhere(trust, drive, tmp
     check_refusal(done, 6, "is a symbolic link, expected a folder of its own")
     assert list(elsewhere.iterdir()) == []
     assert [one.name for one in into.iterdir()] == [".collect"]
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
+def test_a_list_of_sums_that_is_no_file_is_none_of_ours(drive, tmp_path, kind):
+    path, outside = drive / "q4.SHA256SUMS", tmp_path / "outside"
+    path.unlink(missing_ok=True)
+    outside.write_text("precious")
+    {"link": lambda: path.symlink_to(outside), "folder": path.mkdir, "pipe": lambda: os.mkfifo(path)}[kind]()
+    (tmp_path / "drop").mkdir()
+    assert run("send", drive, "--out", tmp_path / "drop").code == 0
+    assert {one.suffix for one in (tmp_path / "drop").iterdir()} == {".uvb"}
+    assert run("keygen", tmp_path / "key").code == 0
+    done = run("sign", drive, "--key", tmp_path / "key")
+    assert done.code == 0, done.stderr
+    assert outside.read_text() == "precious"

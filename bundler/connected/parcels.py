@@ -167,7 +167,7 @@ def _wanted(
 def _sums(files: Iterable[Seen]) -> Iterator[Parcel]:
     found = {one.path.parent / f"{stem_in_name(one.path.name)}{SUMS_SUFFIX}": None for one in files}
     for path in found:
-        if path.is_file():
+        if path.is_file() and not path.is_symlink():  # what a link leads to is nothing that was made here
             yield Parcel(path=path, size=path.stat().st_size, kind=None, number=0, group=0)
 
 

@@ -143,7 +143,8 @@ def _renew_sums(files: Iterable[Path], digests: dict[Path, str]) -> None:
     known = {(one.parent, os.fsencode(one.name)): one for one in files}
     for folder in sorted({folder for folder, _ in known}):
         with host_faults(folder):
-            lists = sorted(one for one in folder.iterdir() if one.name.endswith(SUMS_NAME))
+            named = sorted(one for one in folder.iterdir() if one.name.endswith(SUMS_NAME))
+            lists = [one for one in named if one.is_file() and not one.is_symlink()]  # no others are ours
         for listed in lists:
             with host_faults(listed):
                 text = read_own(listed, limit=_MAX_SUMS)

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def false_parity(shelf: Shelf, progress: Progress) -> dict[Path, str]:
     """Return the files with a parity cell that is undamaged and recovers nothing; of each the first one.
 
-    Every row is read once more and its parity made anew, in the memory of one row. Rows of which a block is
-    lost are left out. Never raises for what is in a file.
+    Every row is read once more and its parity made anew, in the memory of one row: those columns of which
+    there are files, as anybody can say that there are a hundred. Rows of which a block is lost are left out.
+    Never raises for what is in a file.
     """
     layouts = [one for one in shelf.layouts if one.cut.parity]
     progress.stage("make parity anew", len(layouts) * sum(map(shelf.blocks.size, range(len(shelf.blocks)))))
@@ -41,8 +42,9 @@ def _false_cells(
 
     size, cut = layout.row_size(group, row), layout.cut
     most = max(1, ROW_BYTES // max(size, 1))  # packers never make more at once, but anybody can cut anew
-    for first in range(0, cut.parity, most):
-        columns = range(first, min(first + most, cut.parity))
+    there = [one for one in range(cut.parity) if shelf.has_parity(cut, group, row, one)]
+    for first in range(0, len(there), most):
+        columns = there[first : first + most]
         encoder = Encoder(parity=columns, size=size)
         for column, block in layout.row_blocks(group, row).items():
             data = shelf.read(block)
