@@ -1,5 +1,6 @@
 """Audit logs for tests: lines as an unpack writes them, chained, as bytes."""
 
+import hashlib
 import io
 
 from bundler.core.fault import Fault
@@ -18,6 +19,10 @@ EVENTS = (
     {"event": "unpack", "outcome": "refused", "exit_code": 8, "message": "q3.uvb: serial is 1, expected at least 2"},
     {"event": "rollback", "outcome": "done", "exit_code": 0, "generation_before": 4, "generation_after": 3, "reason": "no uv"},
 )  # fmt: skip
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
 
 
 def add(log, event):
