@@ -193,8 +193,8 @@ def test_a_fault_that_may_pass_is_told_once_and_tried_again():
         look_on(Receiver(), poll=7, sleep=slept.append, tell=told.append, complain=complaints.append)
 
 
-def test_one_run_waits_only_while_something_changes():
-    slept = []
+def test_one_run_waits_only_while_something_changes_and_says_so():
+    slept, notes = [], []
 
     class Receiver:
         looks = 0
@@ -206,6 +206,8 @@ def test_one_run_waits_only_while_something_changes():
 
     idle, busy = Receiver(), Receiver()
     busy.moving = True
-    assert look_once(idle, settle=3, poll=5, sleep=slept.append) == 1
-    assert look_once(busy, settle=3, poll=5, sleep=slept.append) == 4
+    assert look_once(idle, settle=3, poll=5, sleep=slept.append, note=notes.append) == 1
+    assert notes == []
+    assert look_once(busy, settle=3, poll=5, sleep=slept.append, note=notes.append) == 4
     assert slept == [5, 5, 5]
+    assert notes == ["waiting: what arrived may still grow: it is looked at again up to 3 times, 5.0 s apart"]

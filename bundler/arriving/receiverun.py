@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bundler.core.text import counted, duration
 from bundler.errors import HostFault
 
 if TYPE_CHECKING:
@@ -13,15 +14,27 @@ if TYPE_CHECKING:
     from bundler.arriving.receiving import Receiver
 
 
-def look_once(receiver: Receiver, *, settle: int, poll: float, sleep: Callable[[float], object]) -> Report:
+def look_once(
+    receiver: Receiver,
+    *,
+    settle: int,
+    poll: float,
+    sleep: Callable[[float], object],
+    note: Callable[[str], object],
+) -> Report:
     """Look until every file has come to rest, or has had the time for it, and return the last report.
 
-    Where nothing arrived that is one look. Raises `HostFault`.
+    Where nothing arrived that is one look; `note` is given a line about the wait. Raises `HostFault`.
     """
     report = receiver.poll()
-    for _ in range(settle):
+    for done in range(settle):
         if not receiver.moving:
             break
+        if not done:
+            note(
+                "waiting: what arrived may still grow: it is looked at again up to "
+                f"{counted(settle, 'time')}, {duration(poll)} apart"
+            )
         sleep(poll)
         report = receiver.poll()
     return report

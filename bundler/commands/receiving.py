@@ -156,7 +156,7 @@ def receive(
         )
         if not once:
             look_on(receiver, poll=poll, sleep=time.sleep, tell=tell, complain=_complain)
-        report = look_once(receiver, settle=settle, poll=poll, sleep=time.sleep)
+        report = look_once(receiver, settle=settle, poll=poll, sleep=time.sleep, note=progress.note)
         tell(report)
     if as_json:
         emit(document(report))
