@@ -33,6 +33,8 @@ def test_one_flipped_bit_of_any_file_is_found(folder):
         with pytest.raises(expected.get(name, DamagedFault)) as caught:
             verify(folder)
         assert name.startswith("bundle.json") or name in caught.value.message
+        if name.startswith("plain/"):
+            assert "uv-bundler split BUNDLE --exploded -o FOLDER" in caught.value.hint
         assert (
             not name.startswith("payload") or ": block 1 of 1 at byte 0: sha256 is " in caught.value.message
         )

@@ -26,6 +26,7 @@ from bundler.errors import (
     SignatureFault,
     UsageFault,
 )
+from bundler.offline.folder import make_one_file
 from bundler.offline.signedindex import VerifiedIndex, verify_index
 from bundler.volumes.adopting import adopt
 from bundler.volumes.choosing import Found, choose
@@ -77,7 +78,7 @@ def collect(
     here = [look(one) for one in list_files([folder])] if folder.is_dir() else []
     there = look_at(list_files(drives))
     empty = [f"{', '.join(map(str, drives))}: has no file of a bundle"] if drives and not there else []
-    found, told = _choose(here, there, begun=notes.index, judge=judge, folder=folder)
+    found, told = _choose(here, there, begun=notes.index, judge=judge, folder=folder, drives=drives)
     make_folder(folder)
     with _alone(folder):
         notes = Notes.read(folder)  # as the run before has left them
@@ -135,7 +136,7 @@ class _Judge:
 
 
 def _choose(
-    here: list[Seen], there: list[Seen], *, begun: str, judge: _Judge, folder: Path
+    here: list[Seen], there: list[Seen], *, begun: str, judge: _Judge, folder: Path, drives: Sequence[Path]
 ) -> tuple[Found, list[str]]:
     """Return the bundle with all of its files, the drives' first, and lines about the drives' other files.
 
@@ -161,7 +162,8 @@ def _choose(
     else:
         raise IncompleteFault(
             f"{folder}: nothing of a bundle is here or on a drive that was named",
-            hint="plug in a drive and name its folder: "
+            hint=make_one_file(drives)
+            or "plug in a drive and name its folder: "
             f"uv-bundler collect /media/usb --into {shlex.quote(str(folder))}",
         )
     others = list(notes)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COPY_FOLDER: Final = (
-    "copy the folder again, or make it anew from the bundle (`uv-bundler split BUNDLE --exploded`)"
+    "copy the folder again, or make it anew from the bundle (`uv-bundler split BUNDLE --exploded -o FOLDER`)"
 )
 
 
