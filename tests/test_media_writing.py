@@ -148,6 +148,14 @@ def test_a_list_that_somebody_spoiled_is_refused_before_anything_is_written(volu
     assert os.listdir(usb) == []
 
 
+def test_more_drives_than_a_list_takes_are_refused_before_anything_is_written(volumes, usb):
+    listed = "".join(f"d{number}: f{number}\n" for number in range(1000))
+    volumes[0].with_name("plant-7-7.drives").write_text(listed)
+    with pytest.raises(UsageFault, match="plant-7-7.drives: expected at most 1000 drives, found 1001"):
+        write(volumes, usb)
+    assert os.listdir(usb) == []
+
+
 def test_a_label_that_cannot_be_written_into_the_list_is_refused(volumes, usb):
     done = bundler("write-media", *volumes, "--to", usb, "--drive", "the red one")
     check_refusal(done, 2, "--drive: expected a label of 1 to 32 letters", "such as: --drive A")

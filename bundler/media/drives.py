@@ -90,7 +90,10 @@ class PackingList:
         return next(found, None)
 
     def with_drive(self, label: str, files: Sequence[str]) -> PackingList:
-        """Return the list in which the drive has exactly these files, and no other drive has any of them."""
+        """Return the list in which the drive has exactly these files, and no other drive has any of them.
+
+        Raises `Fault` where that is no list, such as of too many drives.
+        """
         taken = frozenset(files)
         place = next((one.label for one in self.drives if one.label.casefold() == label.casefold()), None)
         drives = [

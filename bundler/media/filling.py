@@ -98,7 +98,10 @@ class Planner:
         return next(filter(None, found), None) or fresh_label(self._lists.values())
 
     def fill(self, kept: Mapping[Source, Digest]) -> Load:
-        """Decide what is written beside what is there; raises `HostFault` where nothing fits."""
+        """Decide what is written beside what is there.
+
+        Raises `HostFault` where nothing fits, and `UsageFault` where a packing list takes no drive more.
+        """
         medium, writing, full = self._medium, list[Source](), False
         room = None if medium.free is None else medium.free - _MARGIN
         inodes = None if medium.inodes is None else medium.inodes - _SPARE_INODES
@@ -136,7 +139,12 @@ class Planner:
         for stem, path in self._places.items():
             files = [one.name for one in load.held if one.stem == stem]
             if self._lists[stem].drives or any(one.stem == stem for one in load.left):
-                lists[path] = self._lists[stem].with_drive(load.label, files)
+                try:
+                    lists[path] = self._lists[stem].with_drive(load.label, files)
+                except Fault as fault:
+                    raise UsageFault(
+                        f"{path}: {fault}", hint="use larger drives; for another set move the list away"
+                    ) from None
         return lists
 
 
