@@ -67,7 +67,7 @@ def collect(
 
     The bundle is the one that was begun there, or the newest on the drives that `trust` accepts. With
     `recheck` all of the folder is read again. Raises `IncompleteFault` where there is nothing of a bundle,
-    `SignatureFault`, `HostFault`, `LockedFault`, `UsageFault`.
+    `SignatureFault`, `DamagedFault`, `HostFault`, `LockedFault`, `UsageFault`.
     """
     if any(real_path(one) == real_path(folder) for one in drives):
         raise UsageFault(
@@ -110,7 +110,7 @@ def collect(
 
 
 class _Judge:
-    """Says whom an index was signed by; remembers none of them, as there may be many, and large ones."""
+    """Says whether somebody trusted signed an index; keeps no index, as there may be many, and large ones."""
 
     def __init__(self, trust: Trust, verifier: str) -> None:
         self._trust, self._verifier = trust, verifier

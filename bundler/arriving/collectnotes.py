@@ -68,7 +68,10 @@ class Notes:
         return cls(folder, found["index"], files)
 
     def bad(self, path: Path) -> frozenset[int] | None:
-        """Return what is wrong with the file, nothing for a good one, or None where it has to be read."""
+        """Return what is wrong with the file, nothing for a good one, or None where it has to be read.
+
+        Raises `HostFault` where a file that was noted is not there.
+        """
         note = self.files.get(path.name)
         return note.bad if note and note.stamp == _stamp(path) else None
 

@@ -40,7 +40,7 @@ class ReceivedSets:
         self._fronts: dict[str, bool] = {}  # whether they hold; thousands of files may share one
 
     def load(self) -> None:
-        """Look at what runs before this one have left in the spool."""
+        """Look at what runs before this one have left in the spool; raises `HostFault`."""
         for folder in self.spool.folders():
             seen = _look_into(folder)
             digests = Counter(one.index for one in seen if one.intact)
@@ -64,7 +64,10 @@ class ReceivedSets:
                 self._set_aside(folder, refusal or DamagedFault("has no front"), digest)
 
     def refresh(self, *, now: float) -> None:
-        """Follow what an administrator did in the spool, and finish what an ended run had only taken."""
+        """Follow what an administrator did in the spool, and finish what an ended run had only taken.
+
+        Raises `HostFault`.
+        """
         for digest, bundle in list(self.known.items()):
             if not bundle.is_current():
                 self.changed.add(digest)
@@ -84,7 +87,10 @@ class ReceivedSets:
         return next((one for one in found if one is not None), None)
 
     def bundle_of(self, seen: Seen) -> ReceivedSet:
-        """Return the bundle of a file that was recognised. Raises `SignatureFault`, and `DamagedFault`."""
+        """Return the bundle of a file that was recognised.
+
+        Raises `SignatureFault`, `DamagedFault` where the index is malformed, and `HostFault`.
+        """
         known = self.known.get(seen.index or "")
         return known or self._add(self._judged(seen, None))
 

@@ -84,12 +84,12 @@ class Spool:
                 return path
 
     def arrivals(self) -> list[Path]:
-        """Return files that were taken, and not looked into before a run ended."""
+        """Return files that were taken, and not looked into before a run ended; raises `HostFault`."""
         with host_faults(self._arriving):
             return sorted(one for one in self._arriving.glob("*.uvb") if one.is_file())
 
     def marks(self, *, now: float) -> list[Mark]:
-        """Return the bundles whose command was printed already."""
+        """Return the bundles whose command was printed already; raises `HostFault`."""
         found = []
         with host_faults(self._received), os.scandir(self._received) as entries:
             for entry in entries:
@@ -105,7 +105,7 @@ class Spool:
             out.write(f"{write_time(moment)}\n".encode())
 
     def forget(self, mark: Mark) -> None:
-        """Remember it no longer."""
+        """Remember it no longer; raises `HostFault`."""
         path = self._path(mark.name, mark.serial, mark.digest)
         with host_faults(path):
             path.unlink(missing_ok=True)

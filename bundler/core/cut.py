@@ -23,7 +23,10 @@ _STRIPS = 8  # the erasure code cuts a cell into as many strips of one size
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """How a bundle is cut: data volumes, parity columns for each group, groups; `whole` is one file."""
+    """How a bundle is cut: data volumes, parity columns for each group, groups; `whole` is one file.
+
+    Raises `ValueError` for numbers that no set has.
+    """
 
     volumes: int
     parity: int = 0

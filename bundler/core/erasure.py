@@ -5,7 +5,8 @@ recovered from as many parity cells. What comes out is as good as what went in: 
 right.
 
 Cells are added as they are read and are not kept: memory is the size of the row for each cell that is
-computed, a third more while these are handed over, and about a mebibyte.
+computed, a third more while these are handed over, and about a mebibyte. Wrong use (a cell that is given
+twice or too long, one that is outside the row, a second `finish`) raises `ValueError`.
 """
 
 from __future__ import annotations

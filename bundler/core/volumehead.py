@@ -28,7 +28,10 @@ _SUFFIX = re.compile(r"\.(?:(p?)([0-9]{4,})-of-([0-9]{4,})|(parity))\.uvb", re.I
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """What a volume is: `data`, `parity` or `resend`, its number from 1, the cut, and the index's sha256."""
+    """What a volume is: `data`, `parity` or `resend`, its number from 1, the cut, and the index's sha256.
+
+    Raises `ValueError` for a volume that the cut does not have.
+    """
 
     kind: str
     number: int

@@ -54,7 +54,7 @@ def put_file(source: Path, target: Path, *, size: int, progress: Progress) -> Pu
 
 
 def put_bytes(data: bytes, target: Path) -> Put:
-    """Write a small file in the same way."""
+    """Write a small file in the same way; raises `HostFault`."""
     return _put([data], target)
 
 

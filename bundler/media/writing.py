@@ -44,7 +44,10 @@ class Written:
 
 
 def find_sources(paths: Sequence[Path]) -> tuple[Source, ...]:
-    """Look at the files that are to travel and return them by name, each once; raises `UsageFault`."""
+    """Look at the files that are to travel and return them by name, each once.
+
+    Raises `UsageFault`, also for names that do not go together, and `HostFault`.
+    """
     found = {}
     for path in paths:
         with host_faults(path):
@@ -66,7 +69,8 @@ def write_media(
 
     A file that is there already is kept where it has the right size and, read, the right digest. The packing
     lists stay beside the sources, or in `state`. Raises `HostFault` where the medium is unsuitable or fails,
-    `UsageFault`, `LockedFault`, and `DamagedFault` where it gives other bytes back than it took.
+    `UsageFault`, `LockedFault`, and `DamagedFault` where it gives other bytes back than it took, or a source
+    changes meanwhile.
     """
     medium = preflight(folder)
     check_sizes(medium, ((one.path, one.size) for one in sources))

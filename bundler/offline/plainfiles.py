@@ -81,7 +81,7 @@ class PlainFiles:
         return data
 
     def whole(self, path: str, *, limit: int) -> bytes:
-        """Return the content of a file, which has at most `limit` bytes."""
+        """Return the content of a file; raises as `look` does, and `DamagedFault` above `limit` bytes."""
         with self.open(path) as stream:
             data = self.read(stream, path, limit + 1, whole=False)
         if len(data) > limit:

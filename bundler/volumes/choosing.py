@@ -43,11 +43,11 @@ class Found:
 
 
 def choose(seen: Sequence[Seen], *, judge: Judge | None, name: str, wanted: Wanted | None = None) -> Found:
-    """Return the bundle that the files are, or the newest of those whose signature `judge` accepts.
+    """Return the bundle that the files are, at least one, or the newest whose signature `judge` accepts.
 
     Where there are several, and one of them is `wanted`, those that are not do not count: they are noted.
     Without a judge only one bundle may be there. Raises `DamagedFault` where no front can be read,
-    `UsageFault` where it is not clear what is meant, and what `judge` raises where it accepts none.
+    `UsageFault` where it is not clear what is meant, what `judge` raises where it accepts none, `HostFault`.
     """
     groups: dict[str, list[Seen]] = defaultdict(list)
     for one in seen:

@@ -88,7 +88,8 @@ def write_files(
 ) -> tuple[Written, ...]:
     """Write the bundle as the cut says, None for one file; return its files, those of a set with their sums.
 
-    All of them appear or none does. `blocks` are those of the index, authenticated. Raises `HostFault`.
+    All of them appear or none does. `blocks` are those of the index, authenticated. Raises as `write_set`
+    does.
     """
     if cut:
         return write_set(

@@ -46,7 +46,10 @@ class Given:
 def begin(
     given: BinaryIO | Reader, *, name: str, trust: Trust | None = None, verifier: str = "builtin"
 ) -> Given:
-    """Read the signed index, and judge it where there is `trust`; raises what `verify_index` raises."""
+    """Read the signed index, and judge it where there is `trust`.
+
+    Raises what `Reader.read_signed_index`, `verify_index` and `Reader.begin` raise.
+    """
     reader = reader_of(given, name=name)
     signed = reader.read_signed_index()
     verified = verify_index(signed, trust=trust, name=name, verifier=verifier) if trust else None
@@ -66,7 +69,8 @@ def split(
     """Write the bundle as it is wished, in volumes, with parity, or both; return the files and the cut.
 
     A bundle in one file that only gets parity stays where it is, if that goes beside it under its name.
-    Raises `UsageFault`, also where a file would take the place of one of `inputs`.
+    Raises `UsageFault`, also where a file would take the place of one of `inputs`, `HostFault`, and what
+    reading the bundle raises.
     """
     source, target = given.source, Target.of(output, given.source.index)
     cut = choose(source, wished)

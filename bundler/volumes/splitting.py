@@ -50,7 +50,8 @@ def write_set(
     """Write data volumes, parity volumes and `STEM.SHA256SUMS` into `folder`, all of them or nothing.
 
     `blocks` yields all blocks in the order of the index, each one authenticated, and raises where what it
-    reads from does not end well. Returns what was written, the list of sums last. Raises `HostFault`.
+    reads from does not end well. Returns what was written, the list of sums last. Raises `UsageFault` as
+    `check_stem` does, and `HostFault`.
     """
     check_stem(stem)
     with whole_files(folder) as files, Beside() as beside:

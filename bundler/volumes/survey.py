@@ -135,7 +135,7 @@ def _begins_as_bundle(path: Path) -> bool:
 def look_at(paths: Iterable[Path]) -> list[Seen]:
     """Look at each of the files; of one that cannot be read the others may have what it has.
 
-    Raises `HostFault` where none of them can be.
+    Raises `HostFault` where none of them can be, and `UsageFault` for what is no regular file.
     """
     seen, first = [], None
     for path in paths:
@@ -154,9 +154,9 @@ def look_at(paths: Iterable[Path]) -> list[Seen]:
 
 
 def look(path: Path, *, follow: bool = True) -> Seen:
-    """Look at one file; what is no part of any bundle comes back with its `fault`. Raises `HostFault`.
+    """Look at one file; what is no part of any bundle comes back with its `fault`.
 
-    Without `follow` a symbolic link is refused.
+    Without `follow` a symbolic link is refused. Raises `UsageFault` for what is no regular file, `HostFault`.
     """
     with open_regular(path, follow=follow) as stream, host_faults(path):
         size = stream.seek(0, os.SEEK_END)
@@ -217,14 +217,18 @@ def _front_digest(signed: SignedIndex, digest: str) -> str:
 def front_of(path: Path, *, follow: bool = True) -> SignedIndex:
     """Return what stands before the payload or the cells of a bundle or a volume; nothing of it is verified.
 
-    Without `follow` a symbolic link is refused. Raises `DamagedFault`, `SignatureFault`, `HostFault`.
+    Without `follow` a symbolic link is refused. Raises `DamagedFault`, `SignatureFault`, `UsageFault` for
+    what is no regular file, `HostFault`.
     """
     with open_regular(path, follow=follow) as stream:
         return BundleReader(stream, name=str(path)).read_front()
 
 
 def open_regular(path: Path, *, follow: bool = True) -> BinaryIO:
-    """Open a regular file for reading, unbuffered; never waits for a FIFO. Raises `HostFault`."""
+    """Open a regular file for reading, unbuffered; never waits for a FIFO.
+
+    Raises `UsageFault` for anything else than a regular file, and `HostFault`.
+    """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     if not follow:
         flags |= getattr(os, "O_NOFOLLOW", 0)
