@@ -209,3 +209,16 @@ def index_file(bundle):
     path = bundle.with_suffix(".json")
     path.write_bytes(raw_index(bundle))
     return path
+
+
+# A Python, and the same one with two files changed.
+OLD = python()
+SMALL = {
+    name: edited(data) if name.endswith(("module3.py", "python3.13")) else data for name, data in OLD.items()
+}
+LIBRARY = "python/lib/python3.13"
+
+
+def archives_of(index):
+    """Return the artifacts of an index that are archives."""
+    return [one for one in index.artifacts if one.role == "archive"]
