@@ -1,25 +1,22 @@
+"""One artifact rebuilt from its recipe: its exact bytes, or told why not, and bombs stop at their budget."""
+
 import hashlib
-import os
 import time
 import tracemalloc
-from dataclasses import replace
 
 import pytest
-from otherencoders import TAR, Changed, Failing, Told, installed
-from recompressed import Deflated, Literal, gzip_of, joined, with_wheel
+from otherencoders import TAR, Changed, Failing, installed
+from recompressed import gzip_of, joined, with_wheel
+from spooled import described, put, recipe_of
 
 from bundler.core.digest import Digest
 from bundler.core.index import Artifact
-from bundler.core.program import Copy, Encode, End, dump_program
-from bundler.core.progress import Silent
-from bundler.core.recipe import Recipe
+from bundler.core.program import Copy, Encode, End
 from bundler.deflate import catalog
 from bundler.errors import DamagedFault
 from bundler.offline import rebuild as module
 from bundler.offline.rebuild import Differs, rebuild, slow_encoders
-from bundler.offline.rebuilder import Rebuilder
 from bundler.offline.spool import Spool
-from bundler.offline.staging import Staging
 
 REPACK = "the packer signed a bundle that is not whole: have it packed again"
 
@@ -30,37 +27,10 @@ def spool(tmp_path):
         yield one
 
 
-def described(data, recipe, *, path="mirror/a.tar.gz"):
-    return Artifact(path=path, size=len(data), sha256=Digest.of(data), role="archive", recipe=recipe)
-
-
-def put(spool, steps, *contents, encoders=(), program=None, member="programs"):
-    """Put a program and what it copies from into the spool; return the recipe."""
-    program = dump_program(steps, sources=len(contents)) if program is None else program
-    spool.add(member, [b"before", program, b"after"])
-    for number, content in enumerate(contents):
-        spool.add(f"{member}/{number}", [content])
-    sources = tuple(f"{member}/{number}" for number in range(len(contents)))
-    return Recipe(member=member, offset=6, length=len(program), sources=sources, encoders=tuple(encoders))
-
-
-def recipe_of(spool, parts, **options):
-    """Return a recipe for what the parts yield."""
-    contents, encoders = [], []
-
-    def steps(parts):
-        for part in parts:
-            if isinstance(part, Deflated):
-                encoders.append(part.encoder) if part.encoder not in encoders else None
-                yield Encode(encoders.index(part.encoder))
-                yield from steps(part.parts)
-                yield End()
-            else:
-                contents.append(part.data if isinstance(part, Literal) else part)
-                yield Copy(len(contents) - 1, 0, len(contents[-1]))
-
-    found = list(steps(parts))
-    return put(spool, found, *contents, encoders=encoders, **options)
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered():
+    yield
+    catalog._shortcut.cache_clear()
 
 
 def run(artifact, spool, *, check=lambda: None, **options):
@@ -167,12 +137,6 @@ def test_what_shrinks_the_most_is_within_the_budget(spool):
     assert run(artifact, spool) == joined(parts)
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_remembered():
-    yield
-    catalog._shortcut.cache_clear()
-
-
 @pytest.mark.parametrize("singer", [Changed, Failing])
 def test_a_native_encoder_that_drifted_beyond_the_canary_is_told_from_a_damaged_bundle(
     spool, singer, monkeypatch
@@ -244,129 +208,3 @@ def test_encoders_without_a_shortcut_are_told_with_the_reason(spool, monkeypatch
     assert slow_encoders([artifact, plain]) == {}
     monkeypatch.setattr(module.catalog, "why_not_native", lambda name: f"no {name} here")
     assert slow_encoders([artifact, plain]) == {"zlib-6-8": "no zlib-6-8 here"}
-
-
-def several(spool, count):
-    found = []
-    for number in range(count):
-        parts = gzip_of(b"content %d " % number * 2000)
-        recipe = recipe_of(spool, parts, member=f"m{number}")
-        found.append((described(joined(parts), recipe, path=f"mirror/{number}.tar.gz"), joined(parts)))
-    return found
-
-
-def test_many_are_rebuilt_at_once_each_when_its_last_content_came(spool, tmp_path):
-    made, progress = several(spool, 12), Told()
-    with Staging(tmp_path / "1") as staging:
-        with Rebuilder(
-            [one for one, _ in made], spool=spool, staging=staging, progress=progress
-        ) as rebuilder:
-            for one, _ in made:
-                for source in one.recipe.sources:
-                    rebuilder.start(source)
-                assert not (tmp_path / "1" / one.path).exists()
-                rebuilder.start(one.recipe.member)
-                rebuilder.start(one.recipe.member)
-            rebuilder.finish()
-        staging.finish()
-    assert [(tmp_path / "1" / one.path).read_bytes() for one, _ in made] == [data for _, data in made]
-    assert progress.advanced == sum(len(data) for _, data in made)
-
-
-def test_what_never_came_is_told(spool, tmp_path):
-    made = several(spool, 2)
-    both = [one for one, _ in made]
-    with (
-        Staging(tmp_path / "1") as staging,
-        Rebuilder(both, spool=spool, staging=staging, progress=Silent()) as one,
-    ):
-        one.start(made[1][0].recipe.member)
-        with pytest.raises(DamagedFault, match=r"mirror/0.tar.gz: not all that it is rebuilt from came"):
-            one.finish()
-
-
-def test_one_fault_ends_all_at_once(spool, tmp_path):
-    """A job that would go on for minutes ends where another one fails, and what comes later is not begun."""
-    copies = put(spool, [Copy(0, 0, 1)] * 300_000, b"x", member="endless")
-    endless = replace(described(b"", copies), size=1 << 34)
-    wrong = described(b"y", put(spool, [Copy(0, 0, 1)], b"x", member="wrong"), path="mirror/wrong")
-    later = described(b"x", put(spool, [Copy(0, 0, 1)], b"x", member="later"), path="mirror/later")
-    jobs, begun = [], time.monotonic()
-
-    def run_all():
-        rebuilder = Rebuilder([endless, wrong, later], spool=spool, staging=staging, progress=Silent())
-        with rebuilder:
-            for one in (endless, wrong):
-                rebuilder.start(one.recipe.sources[0])
-                rebuilder.start(one.recipe.member)
-                jobs.append(rebuilder._jobs[-1])
-            for one in jobs:
-                one.exception()
-            rebuilder.start(later.recipe.sources[0])
-            rebuilder.start(later.recipe.member)
-
-    with (
-        Staging(tmp_path / "1") as staging,
-        pytest.raises(DamagedFault, match="mirror/wrong: rebuilt as 1 bytes"),
-    ):
-        run_all()
-    assert jobs[0].exception() is None
-    assert time.monotonic() - begun < 5
-    assert not (tmp_path / "1" / "mirror" / "later").exists()
-
-
-@pytest.mark.parametrize("drifted", [True, False])
-def test_pure_python_takes_turns(spool, tmp_path, monkeypatch, drifted):
-    """All of it shares one core, and each of its encoders takes memory."""
-    made, at_work, most = several(spool, 4), [], []
-    real = catalog.reference
-
-    class Counted:
-        def __init__(self, name):
-            self._inner = real(name)
-            at_work.append(self)
-            most.append(len(at_work))
-
-        def feed(self, data):
-            time.sleep(0.01)
-            return self._inner.feed(data)
-
-        def finish(self):
-            at_work.remove(self)
-            return self._inner.finish()
-
-    if drifted:
-        installed(monkeypatch, Changed)
-    else:
-        monkeypatch.setattr(catalog, "_maker", lambda _name: "nothing is installed")
-        catalog._shortcut.cache_clear()
-    monkeypatch.setattr(catalog, "reference", Counted)
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
-    with Staging(tmp_path / "1") as staging:
-        with Rebuilder([one for one, _ in made], spool=spool, staging=staging, progress=Told()) as rebuilder:
-            for one, _ in made:
-                for source in (one.recipe.member, *one.recipe.sources):
-                    rebuilder.start(source)
-            rebuilder.finish()
-        staging.finish()
-    assert most == [1] * 4
-    assert [(tmp_path / "1" / one.path).read_bytes() for one, _ in made] == [data for _, data in made]
-
-
-def test_an_encoder_that_drifted_is_done_again_by_the_reference(spool, tmp_path, monkeypatch):
-    parts = gzip_of(TAR)
-    artifact = described(joined(parts), recipe_of(spool, parts))
-    installed(monkeypatch, Changed)
-    progress = Told()
-    with Staging(tmp_path / "1") as staging:
-        with Rebuilder([artifact], spool=spool, staging=staging, progress=progress) as rebuilder:
-            for source in (artifact.recipe.member, *artifact.recipe.sources):
-                rebuilder.start(source)
-            rebuilder.finish()
-        staging.finish()
-    assert (tmp_path / "1" / artifact.path).read_bytes() == joined(parts)
-    (note,) = progress.notes
-    assert note == (
-        "mirror/a.tar.gz: an installed library encodes differently than upstream's did, encoding it again in "
-        "pure Python, which takes minutes"
-    )
