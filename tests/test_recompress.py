@@ -1,101 +1,21 @@
+"""Archives and programs recompressed: they come back byte for byte, and what they share is stored once."""
+
 import hashlib
-import io
 import os
-import struct
-import zlib
 
 import pytest
 import smallpythons
-import zstandard
+from comeback import check, decoded, indexed, packed, uv
 from smallpythons import LINUX, MACOS, WINDOWS, gzipped, ingredient, python, tar, tree
 
-from bundler.connected import recipes
 from bundler.connected import recompress as module
-from bundler.connected.bundlewriter import store_plain, with_sums
-from bundler.connected.pieces import Body
-from bundler.connected.recompress import recompress
-from bundler.core.digest import Digest
-from bundler.core.index import Index, parse_index
-from bundler.core.metadata import dump_rows
-from bundler.core.names import portable_path
-from bundler.core.program import Copy, Encode, parse_program
-from bundler.core.progress import Silent
 from bundler.deflate import catalog
-from bundler.errors import SourceFault
-from bundler.offline import rebuild
 
 
 @pytest.fixture
 def box(tmp_path):
     (tmp_path / "in").mkdir()
     return tmp_path / "in"
-
-
-def packed(ingredients, tmp_path, level="fast"):
-    spool = tmp_path / f"spool-{len(list(tmp_path.iterdir()))}"
-    spool.mkdir()
-    return recompress(ingredients, level=level, spool=spool, progress=Silent())
-
-
-def decoded(made):
-    """Return what each member decodes to, by its path."""
-    contents = {}
-    for one in made.stored:
-        contents[one.member.path] = zstandard.ZstdDecompressor().decompress(one.file.read_bytes())
-        assert len(contents[one.member.path]) == one.member.content
-    return contents
-
-
-def rebuilt(artifact, contents):
-    """Run an artifact's program, as a host would, with nothing of the packer."""
-    recipe = artifact.recipe
-    program = contents[recipe.member][recipe.offset : recipe.offset + recipe.length]
-    sources = [contents[source] for source in recipe.sources]
-    open_ = [(None, io.BytesIO())]
-    for step in parse_program(program, sources=[len(one) for one in sources], encoders=len(recipe.encoders)):
-        if isinstance(step, Copy):
-            open_[-1][1].write(sources[step.source][step.offset : step.offset + step.length])
-        elif isinstance(step, Encode):
-            open_.append((recipe.encoders[step.encoder], io.BytesIO()))
-        else:
-            name, content = open_.pop()
-            encoder = catalog.native(name) or catalog.reference(name)
-            open_[-1][1].write(encoder.feed(content.getvalue()) + encoder.finish())
-    return open_[0][1].getvalue()
-
-
-def check(made, ingredients):
-    """Every ingredient comes back, or is left over; return the paths of those that were recompressed."""
-    contents = decoded(made)
-    for artifact in made.artifacts:
-        assert Digest.of(rebuilt(artifact, contents)) == artifact.sha256
-    left = {one.path for one in made.left}
-    done = {one.path for one in made.artifacts}
-    assert not left & done
-    assert left | done == {one.path for one in ingredients}
-    assert set(made.shares) == {one.path for one in ingredients if one.role in ("archive", "uv")}
-    return done
-
-
-def indexed(made, tmp_path):
-    """Return the index of a bundle with what was made, as a reader takes it."""
-    listing = tmp_path / "rows"
-    listing.write_bytes(dump_rows([]))
-    extra = ingredient(tmp_path, dump_rows([]), path="download-metadata.json", role="metadata", platform=None)
-    plain = store_plain([*made.left, extra], level="fast", spool=tmp_path, progress=Silent())
-    stored = with_sums([*plain, *made.stored], tmp_path)
-    index = Index(
-        name="plant-7", release="x", serial=1, created="2026-11-20T00:00:00Z", tool="t", uv=(), platforms=(LINUX,),
-        artifacts=(*(one.artifact for one in stored if one.artifact), *made.artifacts),
-        members=tuple(one.member for one in stored),
-    )  # fmt: skip
-    return parse_index(index.to_bytes())
-
-
-def uv(box, platform=LINUX, content=None):
-    content = smallpythons.code(f"uv {platform}") if content is None else content
-    path = f"uv/0.13.8/{platform}/uv"
-    return ingredient(box, content, path=path, role="uv", platform=platform, executable=True, uv="0.13.8")
 
 
 @pytest.mark.parametrize("level", ["fast", "default", "best"])
@@ -186,36 +106,6 @@ def test_a_stream_of_links_alone_still_serves_a_recipe(box, tmp_path):
     indexed(made, tmp_path)
 
 
-AS_THEY_ARE = {
-    "not gzip": (b"any bytes", "not gzip that can be inflated"),
-    "zstd": (zstandard.ZstdCompressor().compress(b"x" * 500), "zstd, whose encoder changes with its library"),
-    "bzip2": (b"BZh91AY&SY", "bzip2, whose encoder changes with its library"),
-    "no zip": (b"PK\3\4 no zip", "no zip file that zlib has written"),
-    "nobody's deflate": (gzipped(tar(tree("3.13.5")))[:60] + b"\0" * 90, "not gzip that can be inflated"),
-    "empty": (b"", "no content"),
-}
-
-
-@pytest.mark.parametrize(("content", "reason"), AS_THEY_ARE.values(), ids=AS_THEY_ARE)
-def test_what_has_no_recipe_is_left_as_it_is_with_the_reason(box, tmp_path, content, reason):
-    wanted = [ingredient(box, content), python(box, "3.12.1")]
-    made = packed(wanted, tmp_path)
-    assert check(made, wanted) == {wanted[1].path}
-    assert made.shares[wanted[0].path].how == f"as it is: {reason}"
-    assert made.recognised.endswith("; 1 of 2 carried as they are")
-
-
-def test_an_encoder_that_nobody_knows_leaves_the_archive_as_it_is(box, tmp_path):
-    data = tar(tree("3.13.5"))
-    state = smallpythons.zlib.compressobj(6, smallpythons.zlib.DEFLATED, -15, 4)
-    body = state.compress(data) + state.flush()
-    wanted = [ingredient(box, gzipped(b"")[:10] + body + bytes(8))]
-    made = packed(wanted, tmp_path)
-    assert check(made, wanted) == set()
-    assert made.shares[wanted[0].path].how == "as it is: encoder not recognised"
-    assert made.stored == ()
-
-
 @pytest.mark.parametrize("around", [b"", b"garbage", bytes(70_000), gzipped(b"another member")])
 def test_several_members_and_garbage_behind_them_come_back(box, tmp_path, around):
     wanted = [
@@ -232,101 +122,6 @@ def test_a_zip_file_as_windows_downloads_are_comes_back(box, tmp_path):
     assert smallpythons.text("pip") in b"".join(decoded(made).values())
 
 
-def test_a_windows_host_gets_no_recipe_that_would_take_it_minutes(box, tmp_path):
-    for encoder, done in [("medium-17", False), ("miniz-6", True), ("zlib-6-8", True)]:
-        if catalog.native(encoder) is None:
-            continue
-        wanted = [python(box, platform=WINDOWS, encoder=encoder)]
-        made = packed(wanted, tmp_path)
-        assert bool(check(made, wanted)) == done
-        assert done or "for which Windows has no fast encoder" in made.shares[wanted[0].path].how
-
-
-def test_a_guess_that_does_not_prove_is_followed_by_others_and_then_by_none(box, tmp_path, monkeypatch):
-    wanted = [python(box, "3.13.5"), python(box, "3.12.1"), uv(box)]
-    prove, refused = module.encodes, []
-
-    def strict(cut, advance):
-        for part in cut.parts:
-            if "3.13.5" in cut.ingredient.path and isinstance(part, Body):
-                refused.append(part.encoder)
-                return False
-        return prove(cut, advance)
-
-    monkeypatch.setattr(module, "encodes", strict)
-    made = packed(wanted, tmp_path)
-    assert check(made, wanted) == {one.path for one in wanted[1:]}
-    assert refused[0] == "zlib-6-8"
-    assert len(refused) == len(set(refused))
-    assert made.shares[wanted[0].path].how == "as it is: encoder not recognised"
-
-
-def test_an_archive_that_fits_many_encoders_at_first_costs_few_attempts(box, tmp_path):
-    """Every attempt is one at the whole bundle: a hostile archive would have it made twenty times."""
-    begin, rest = bytes(2 << 20), smallpythons.text("rest", 400_000)
-    state = zlib.compressobj(6, zlib.DEFLATED, -15)
-    body = state.compress(begin) + state.flush(zlib.Z_SYNC_FLUSH) + state.compress(rest) + state.flush()
-    sums = struct.pack("<II", zlib.crc32(begin + rest), len(begin + rest))
-    wanted = [ingredient(box, b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + body + sums), uv(box)]
-    made = packed(wanted, tmp_path)
-    assert check(made, wanted) == {wanted[1].path}
-    assert made.shares[wanted[0].path].how == "as it is: encoder not recognised"
-    spool = tmp_path / "spool-1"
-    assert len(list(spool.glob("cut-*-nested"))) <= 3
-    assert len(list(spool.glob("streams-*"))) == 1
-
-
-def test_beginning_an_encoder_counts_as_hosts_count_it(box, tmp_path, monkeypatch):
-    assert recipes._PER_STREAM == rebuild._PER_STREAM
-    content = smallpythons.text("x", 3000)
-    wanted = [ingredient(box, gzipped(content))]
-    least = len(content) + recipes._PER_STREAM - 1100 * wanted[0].size
-    monkeypatch.setattr(recipes, "_FREE", least - 1)
-    assert check(packed(wanted, tmp_path), wanted) == set()
-    monkeypatch.setattr(recipes, "_FREE", least)
-    assert check(packed(wanted, tmp_path), wanted) == {wanted[0].path}
-
-
-def test_a_program_that_yields_other_bytes_is_not_used(box, tmp_path, monkeypatch):
-    """A stream that does not hold what the layout says would be a bundle that no host can unpack."""
-    wanted = [python(box, "3.13.5"), uv(box)]
-    write = module.Layout.write
-
-    def wrong(self, folder):
-        streams = write(self, folder)
-        for one in streams:
-            if one.path.endswith("text.tar.zst"):
-                data = bytearray(one.file.read_bytes())
-                data[600] ^= 1
-                one.file.write_bytes(bytes(data))
-        return streams
-
-    monkeypatch.setattr(module.Layout, "write", wrong)
-    made = packed(wanted, tmp_path)
-    assert check(made, wanted) == {wanted[1].path}
-
-
-@pytest.mark.parametrize("of", [python, uv])
-def test_a_file_that_changed_since_it_was_fetched_is_left_to_who_stores_it_and_refused(box, tmp_path, of):
-    one = of(box)
-    content = bytearray(one.source.read_bytes())
-    content[-3] ^= 1  # in the trailer of the archive, so that it still inflates
-    one.source.write_bytes(bytes(content))
-    made = packed([one], tmp_path)
-    assert [left.path for left in made.left] == [one.path]
-    with pytest.raises(SourceFault, match="expected sha256"):
-        store_plain(made.left, level="fast", spool=tmp_path, progress=Silent())
-
-
-def test_a_recipe_beyond_a_limit_of_the_format_is_not_used(box, tmp_path, monkeypatch):
-    wanted = [python(box), uv(box)]
-    monkeypatch.setattr(recipes, "MAX_ENCODED", 1)
-    monkeypatch.setattr(recipes, "_FREE", 0)
-    made = packed(wanted, tmp_path)
-    assert check(made, wanted) == {wanted[1].path}
-    assert made.shares[wanted[0].path].how == "as it is: its recipe would break a limit of the format"
-
-
 def test_stored_bytes_are_counted_once(box, tmp_path):
     wanted = [python(box, "3.13.5"), python(box, "3.13.15"), uv(box)]
     made = packed(wanted, tmp_path)
@@ -334,13 +129,6 @@ def test_stored_bytes_are_counted_once(box, tmp_path):
     assert abs(sum(one.stored for one in made.shares.values()) - total) <= len(wanted)
     first, second = (made.shares[one.path].stored for one in wanted[:2])
     assert second < first
-
-
-def test_nothing_to_recompress_is_nothing(box, tmp_path):
-    made = packed(
-        [ingredient(box, b"{}", role="metadata", path=portable_path("download-metadata.json"))], tmp_path
-    )
-    assert (made.stored, made.artifacts, len(made.left)) == ((), (), 1)
 
 
 def test_the_digests_of_a_member_are_those_of_its_bytes(box, tmp_path):
