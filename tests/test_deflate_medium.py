@@ -1,69 +1,20 @@
-import gzip
+"""The two encoders of zlib-ng's medium level are one: they agree on made content, however it arrives."""
+
 import hashlib
 import random
-import threading
 import zlib
 from itertools import pairwise
-from types import SimpleNamespace
 
 import pytest
-from conftest import SHARED
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mediummade import encoded, needs_wheel, noise, repeats, tar
 
 from bundler.deflate import mediumstate, nativeng
 from bundler.deflate.medium import MediumEncoder
 from bundler.deflate.mediumsearch import hashes, longest_match
-from bundler.deflate.nativeng import NativeMediumEncoder, Unavailable
+from bundler.deflate.nativeng import NativeMediumEncoder
 from bundler.deflate.trees import BlockWriter
-
-ARCHIVES = [
-    SHARED / "archives" / f"cpython-{version}-x86_64-linux-install_only_stripped.tar.gz"
-    for version in ("3.11.2", "3.13.5lto", "3.13.15lto")
-]
-needs_wheel = pytest.mark.skipif(bool(nativeng.available()), reason=f"needs zlib-ng: {nativeng.available()}")
-
-
-def encoded(encoder, data, *, cut=1 << 20):
-    out = [encoder.feed(data[at : at + cut]) for at in range(0, len(data), cut)]
-    return b"".join(out) + encoder.finish()
-
-
-def archive(path):
-    """Return the tar in an archive, and the deflate stream that it is in."""
-    if not path.exists():
-        pytest.skip(f"needs ../shared/archives/{path.name}, which is not here")
-    stored = path.read_bytes()
-    return gzip.decompress(stored), stored[10:-8]
-
-
-def header(size):
-    return b"name".ljust(124, b"\0") + b"%011o\0" % size + bytes(376)
-
-
-def tar(*contents):
-    entries = (header(len(content)) + content + bytes(-len(content) % 512) for content in contents)
-    return b"".join(entries) + bytes(1024)
-
-
-def noise(size, *, word=1):
-    """Return bytes that do not repeat, and that no release of Python makes different."""
-    return b"".join(hashlib.sha256(b"%d %d" % (word, at)).digest() for at in range(size // 32 + 1))[:size]
-
-
-def repeats(size, *, word=1, least=4, most=300):
-    """Return bytes of which most are repeats of earlier ones."""
-    made = bytearray(noise(40, word=word))
-    dice = iter(noise(size * 2, word=word + 1000))
-    while len(made) < size:
-        kind, far, length = next(dice), next(dice) << 7 | next(dice) >> 1, next(dice)
-        if kind < 100:
-            made += noise(kind % 9 + 1, word=far)
-        else:
-            length = least + length * 3 % (most - least + 1)
-            begin = max(0, len(made) - far - 1)
-            made += (bytes(made[begin : begin + length]) * length)[:length]
-    return bytes(made[:size])
 
 
 def far_repeats(size):
@@ -231,123 +182,3 @@ def test_a_piece_may_be_a_view_of_anything():
     assert encoded(MediumEncoder(), memoryview(bytearray(data)), cut=50_000) == expected
     if not nativeng.available():
         assert encoded(NativeMediumEncoder(), memoryview(bytearray(data)), cut=50_000) == expected
-
-
-def test_the_reference_writes_the_begin_of_a_real_archive():
-    content, stream = archive(ARCHIVES[0])
-    encoder = MediumEncoder(max_lazy=17)
-    out = encoder.feed(content[: 1 << 20])
-    assert len(out) > 100_000
-    assert stream.startswith(out)
-
-
-@needs_wheel
-def test_zlib_ng_rebuilds_a_real_archive():
-    content, stream = archive(ARCHIVES[0])
-    assert encoded(NativeMediumEncoder(max_lazy=17), content) == stream
-
-
-@pytest.mark.slow
-@needs_wheel
-def test_zlib_ng_rebuilds_every_real_archive_two_at_once():
-    content = [archive(path) for path in ARCHIVES]
-    results = {}
-
-    def encode(at):
-        results[at] = encoded(NativeMediumEncoder(max_lazy=17), content[at][0]) == content[at][1]
-
-    threads = [threading.Thread(target=encode, args=(at,)) for at in range(len(content))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results == dict.fromkeys(range(len(content)), True)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("path", ARCHIVES, ids=lambda path: path.name[:16])
-def test_the_reference_rebuilds_a_whole_real_archive(path):
-    content, stream = archive(path)
-    assert encoded(MediumEncoder(max_lazy=17), content) == stream
-
-
-class FakeLibrary:
-    """The real one, but for one function."""
-
-    def __init__(self, name, answer):
-        self._real, self._name, self._answer = nativeng._library(), name, answer
-
-    def __getattr__(self, name):
-        return Function(self._answer) if name == self._name else getattr(self._real, name)
-
-
-class Function:
-    def __init__(self, answer):
-        self._answer = answer
-
-    def __call__(self, *_):
-        return self._answer
-
-
-@pytest.fixture
-def no_cache():
-    nativeng._library.cache_clear()
-    yield
-    nativeng._library.cache_clear()
-
-
-@pytest.mark.usefixtures("no_cache")
-@pytest.mark.parametrize(
-    ("spec", "message"),
-    [
-        (None, "the wheel zlib-ng is not installed"),
-        (SimpleNamespace(origin=None), "the wheel zlib-ng is not installed"),
-        (SimpleNamespace(origin=__file__), "the wheel zlib-ng offers no zng_deflate to C on "),
-    ],
-)
-def test_where_there_is_no_zlib_ng_it_says_so(monkeypatch, spec, message):
-    monkeypatch.setattr(nativeng, "find_spec", lambda _: spec)
-    assert nativeng.available().startswith(message)
-    with pytest.raises(Unavailable, match=message):
-        NativeMediumEncoder()
-
-
-@pytest.mark.usefixtures("no_cache")
-def test_a_wheel_that_hides_its_functions_is_no_error(monkeypatch):
-    monkeypatch.setattr(nativeng, "find_spec", lambda _: SimpleNamespace(origin="zlib_ng.pyd"))
-    monkeypatch.setattr(nativeng.ctypes, "CDLL", lambda _: object())
-    assert "no attribute 'zng_deflateInit2'" in nativeng.available()
-
-
-@needs_wheel
-@pytest.mark.usefixtures("no_cache")
-def test_a_zlib_ng_of_another_major_version_is_not_used(monkeypatch):
-    other = FakeLibrary("zlibng_version", b"3.0.0")
-    nativeng._library.cache_clear()
-    monkeypatch.setattr(nativeng.ctypes, "CDLL", lambda _: other)
-    assert nativeng.available() == "expected version 2 of zlib-ng in the wheel, found 3.0.0"
-
-
-@needs_wheel
-@pytest.mark.parametrize(
-    ("function", "code", "message"),
-    [
-        ("zng_deflateInit2", -4, "zng_deflateInit2 returned -4, expected 0"),
-        ("zng_deflateTune", -2, "zng_deflateTune returned -2, expected 0"),
-        ("zng_deflate", -2, "zng_deflate returned -2, expected 0"),
-        ("zng_deflate", 0, "zng_deflate neither reads nor writes"),
-        ("zng_deflate", 1, "zng_deflate returned 1, expected 0"),
-        ("zng_deflateEnd", -3, "zng_deflateEnd returned -3, expected 0"),
-    ],
-)
-def test_what_zlib_ng_returns_is_checked(monkeypatch, function, code, message):
-    fake = FakeLibrary(function, code)
-    monkeypatch.setattr(nativeng, "_library", lambda: fake)
-    with pytest.raises(Unavailable, match=message):
-        encoded(NativeMediumEncoder(), b"abc" * 9000)
-
-
-@needs_wheel
-def test_one_that_is_given_up_early_ends_quietly():
-    for _ in range(50):
-        NativeMediumEncoder().feed(noise(70_000))
