@@ -7,14 +7,16 @@ import os
 import pytest
 from bundles import PACKER
 from forging import false_parity
-from losing import bundle, files_of, look_at, put, verify
+from losing import bundle, files_of, judge, look_at, put, verify
 from volumes import source_of
 
 from bundler.arriving.collecting import collect
-from bundler.core.cut import Cut
+from bundler.core.cut import Cut, Layout
 from bundler.core.progress import Silent
 from bundler.core.volumehead import DATA, RESEND, Head
 from bundler.volumes.crowding import MAX_CUTS, kept_cuts, right_blocks
+from bundler.volumes.opening import opened
+from bundler.volumes.shelf import Shelf
 from bundler.volumes.survey import list_files
 from bundler.volumes.survey import look_at as look_at_files
 
@@ -101,3 +103,27 @@ def test_a_supplement_may_be_the_only_file_that_says_how_the_bundle_is_cut(tmp_p
     made = collect([drive], tmp_path / "into", trust=PACKER.trust, progress=Silent())
     assert made.stock.layout.cut == cut
     assert made.stock.shortage() > 0
+
+
+def test_a_cut_whose_parity_gave_a_row_is_asked_first_for_the_next_one(drive, monkeypatch):
+    for number in range(1, 5):
+        for volumes in (6, 7, 8):
+            path = drive / f"a{volumes}-{number}.uvb"
+            path.write_bytes(false_parity(number, cut=Cut(volumes=volumes, parity=4)))
+    asked, parity = [], Shelf.parity
+
+    def noted(self, cut, group, row, column, **only):
+        asked.append(cut)
+        return parity(self, cut, group, row, column, **only)
+
+    monkeypatch.setattr(Shelf, "parity", noted)
+    with opened([drive], judge=judge) as found:
+        reader, index = found.source, source_of(bundle()).index
+        reader.begin(index)
+        for member in index.members:
+            list(reader.blocks(member, block_size=index.block_size))
+    rows = Layout(index, CUT).rows(0)
+    first = asked.index(CUT)
+    assert first > 0
+    assert set(asked[first:]) == {CUT}
+    assert len(asked) - first >= rows - 1

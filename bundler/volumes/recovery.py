@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from bundler.core.cut import Layout
+    from bundler.core.cut import Cut, Layout
     from bundler.volumes.shelf import Shelf
     from bundler.volumes.survey import Seen
 
@@ -40,6 +40,7 @@ class Rows:
         self._shelf = shelf
         self._kept: dict[int, bytes] = {}
         self._faith: Counter[Path] = Counter()  # files whose parity was right, or wrong
+        self._gave: Counter[Cut] = Counter()  # rows that were recovered
         self._recovered: set[int] = set()  # a row that is recovered twice brings no more blocks
 
     @property
@@ -54,8 +55,12 @@ class Rows:
         data = self._shelf.read(block)
         if data is not None:
             return data
-        for layout in self._shelf.layouts:
-            if layout.cut.parity and self._recover(layout, block) and block in self._kept:
+        layouts = [one for one in self._shelf.layouts if one.cut.parity]
+        for layout in sorted(
+            layouts, key=lambda one: -self._gave[one.cut]
+        ):  # not each row by all liars first
+            if self._recover(layout, block) and block in self._kept:
+                self._gave[layout.cut] += 1
                 return self._kept[block]
         return None
 
