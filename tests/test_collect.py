@@ -77,6 +77,19 @@ def test_nothing_is_written_before_the_signature_holds(desk, tmp_path):
     assert not desk.into.exists()
 
 
+def test_volumes_that_a_stranger_signed_are_told_in_one_line_and_left(desk):
+    drive = desk.drive("a", 0)
+    strange = make_bundle(
+        archives=[archive(small_content(9, size=3 * BLOCK))], packers=[Packer(2)], block_size=BLOCK
+    )
+    make_set(strange, drive, volumes=2, stem="strange")
+    lines = [line for line in desk.collect(drive).stderr.splitlines() if "strange.0" in line]
+    assert len(lines) == 1
+    told = f"{drive / 'strange.0001-of-0002.uvb'} and 1 more: no signature that counts, expected one by"
+    assert told in lines[0]
+    assert desk.there() == [desk.name(0)]
+
+
 def test_the_bundle_that_was_begun_is_the_one_that_is_meant(desk, tmp_path):
     desk.collect(desk.drive("a", 0))
     newer = make_bundle(archives=[archive(small_content(9, size=3 * BLOCK))], serial=8, block_size=BLOCK)

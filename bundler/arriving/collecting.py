@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from bundler.signing.trust import Trust
     from bundler.volumes.survey import Seen
 
+_DRIVES = "the drives"  # what messages call all of them together
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
@@ -169,7 +171,10 @@ def _choose(
     others = list(notes)
     if not notes:
         others += _left(theirs, digest, folder)
-    others += [f"{one.path}: {refused[one.index].message}" for one in there if one.index in refused]
+    for index, fault in refused.items():
+        if paths := [one.path for one in there if one.index == index]:
+            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+            others.append(f"{paths[0]}{more}: {fault.message.removeprefix(f'{_DRIVES}: ')}")
     others += [f"{one.path}: {one.fault}" for one in there if one.fault]
     doubtful = [
         replace(one, index=None, head=None, intact=False) if one.index in refused else one
@@ -195,7 +200,7 @@ def _refused(seen: list[Seen], judge: _Judge) -> dict[str | None, BundlerError]:
     refused: dict[str | None, BundlerError] = {}
     for digest in dict.fromkeys(one.index for one in seen if one.index):
         try:
-            choose([one for one in seen if one.index == digest], judge=judge, name="the drives")
+            choose([one for one in seen if one.index == digest], judge=judge, name=_DRIVES)
         except BundlerError as fault:
             refused[digest] = fault
     return refused
