@@ -108,7 +108,7 @@ def receive(
 
     Files may come in any order, repeated, cut off, and of several bundles at once. What nobody trusted has
     signed stays where it is. With --once the exit code is 0 where nothing is left open, 4 where something is
-    incomplete, 5 where it is damaged beyond its parity, and 3 where there are only untrusted files.
+    incomplete, 5 where it is damaged beyond its parity, and 3 where only untrusted files are left.
 
     \b
     Examples:
