@@ -217,6 +217,21 @@ def test_trust_documents_and_further_signatures_stay_in_front(tmp_path):
     assert joined(tmp_path / "out", folder=tmp_path) == data
 
 
+def test_of_two_sets_in_a_folder_it_is_said_which_one_lacks_volumes(desk, data):
+    folder = desk / "set"
+    for volumes in (3, 4):  # the parity of the second set takes the place of the first one's
+        make_set(data, folder, volumes=volumes, parity=1)
+    done = bundler("verify", folder, "--strict", "--trust", desk / "packer.pub")
+    told = f"{folder}: 1 of 1 parity volume is missing: 1 (of the set of 3 volumes and 1 of parity)"
+    check_refusal(done, 4, told, "repair")
+    for one in folder.glob("*-of-0003.uvb"):
+        one.unlink()
+    next(iter(folder.glob("*.0002-of-0004.uvb"))).unlink()
+    done = bundler("verify", folder, "--strict", "--trust", desk / "packer.pub")
+    check_refusal(done, 4, f"{folder}: 1 of 4 volumes is missing: 2", "repair")
+    assert "of the set" not in done.stderr
+
+
 def test_what_lies_beside_a_file_that_was_named_alone_is_told(desk, data):
     make_set(data, desk / "set", volumes=3, parity=1)
     first, second, *_ = sorted((desk / "set").glob("*.uvb"))

@@ -68,17 +68,19 @@ def _stored_bytes(layout: Layout, volume: int) -> int:
 
 
 def absent_lines(shelf: Shelf) -> list[str]:
-    """Return a line for the volumes of each set that no file is."""
+    """Return a line for the volumes of each set that no file is; of several sets it says of which."""
     lines = []
     for layout in shelf.layouts:
         cut = layout.cut
+        of_set = f"{counted(cut.volumes, 'volume')} and {cut.parity_volumes} of parity"
+        which = f" (of the set of {of_set})" if len(shelf.layouts) > 1 and not cut.whole else ""
         for kind, what in ((DATA, "volume"), (PARITY, "parity volume")):
             absent = _missing_volumes(shelf, layout, kind)
             if absent and cut.whole and kind == DATA:
                 lines.append("the bundle in one file is missing")
             elif absent:
                 total = counted(volumes_of(cut, kind), what)
-                lines.append(f"{len(absent)} of {total} {are(len(absent))} missing: {numbers(absent)}")
+                lines.append(f"{len(absent)} of {total} {are(len(absent))} missing: {numbers(absent)}{which}")
     return lines
 
 
