@@ -11,7 +11,7 @@ from volumes import blocks_of, source_of
 from bundler.arriving import receivedset
 from bundler.core import ustar
 from bundler.core.cut import Cut, Layout
-from bundler.core.volumehead import DATA, RESEND
+from bundler.core.volumehead import DATA, PARITY, RESEND
 from bundler.volumes.crowding import MAX_CUTS
 
 CUT = Cut(volumes=5)
@@ -60,12 +60,24 @@ def test_blocks_in_more_cuts_than_are_read_make_no_bundle_complete(far):
         verify(far.folder())
 
 
-def test_supplements_without_a_block_are_not_kept(far):
+def test_supplements_without_a_block_and_parity_of_none_are_not_kept(far):
     arrive(far, {name: files_of(CUT)[name] for name in list(files_of(CUT))[:1]})
     there = far.here()
     for volumes in range(1, 30):
         arrive(far, {"a.uvb": volume(head(RESEND, 1, Cut(volumes=volumes)))})
+        arrive(far, {"a.uvb": volume(head(PARITY, 900 + volumes, Cut(volumes=9000, parity=10, groups=100)))})
     assert far.here() == there
+
+
+def test_of_damaged_supplements_with_the_same_blocks_so_many_are_kept(far, monkeypatch):
+    monkeypatch.setattr(receivedset, "MAX_SUPPLEMENTS", 2)
+    layout, good = Layout(source_of(bundle()).index, CUT), list(blocks_of(bundle()))
+    for number in range(4):
+        right = {block: good[block] if block == number else bytes(len(good[block])) for block in range(4)}
+        cells = b"".join(ustar.member(layout.blocks.name(block), data) for block, data in right.items())
+        arrive(far, {"a.uvb": volume(head(RESEND, 1, CUT), cells)})
+    assert len(far.here()) == 2
+    assert far.waiting == []
 
 
 def test_of_a_crowd_no_more_is_kept_than_brings_something(far, monkeypatch):

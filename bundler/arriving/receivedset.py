@@ -18,7 +18,7 @@ from bundler.arriving.receivespool import refuse_link
 from bundler.arriving.tally import Kept, blocks_by_cut, is_right, missing_blocks, slot_of
 from bundler.core.digest import hash_file
 from bundler.core.durable import host_faults, make_folder, sync_folder
-from bundler.core.volumehead import volume_name
+from bundler.core.volumehead import DATA, volume_name
 from bundler.volumes.adopting import adopt
 from bundler.volumes.choosing import Found
 from bundler.volumes.crowding import MAX_CUTS
@@ -110,7 +110,7 @@ class ReceivedSet:
             self._lacks_one_of(cells) or self._has_made_room(arrived, cells, signed=signed)
         )
         known = crowded or cells.within([one.cells for one in rivals])
-        if not (crowded or rivals or cells.right or arrived.is_supplement):
+        if not (crowded or rivals or cells.right) and arrived.head and arrived.head.kind == DATA:
             known = False  # a volume may be without a block
         rival = crowded or any(one.signed and one.is_right for one in rivals)
         right = is_right(arrived, cells)
