@@ -15,6 +15,7 @@ from bundler.signing.sshsig import MAGIC, armor, signed_data
 NAMESPACE = "uv-bundler.index.v1"
 PLAIN = ("ed25519", "nistp256", "nistp384", "nistp521", "rsa")
 TOKENS = ("sk-ed25519", "sk-nistp256")
+KINDS = (*PLAIN, *TOKENS)
 _CURVES = {"nistp256": ec.SECP256R1(), "nistp384": ec.SECP384R1(), "nistp521": ec.SECP521R1()}
 
 

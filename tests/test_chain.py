@@ -1,71 +1,16 @@
-"""Trust documents in a bundle: hostile containers, and every byte of the front flipped or cut off."""
+"""Trust documents in a bundle: the walk decides whose signatures count, and hostile containers are refused."""
 
 import io
 from dataclasses import replace
 
 import pytest
-from bundles import (
-    PACKER,
-    Packer,
-    archive,
-    make_bundle,
-    make_document,
-    request,
-    sign_document,
-    tree,
-    trust_by,
-)
+from bundles import make_document, sign_document, trust_by
+from trustchains import ANN, BOB, BUNDLE, CHAIN, EVE, FIRST, SECOND, THIRD, front_of, packed, tiny, verified
 
 from bundler.core import ustar
-from bundler.core.progress import Silent
-from bundler.errors import BundlerError, DamagedFault, SignatureFault
+from bundler.errors import DamagedFault, SignatureFault
 from bundler.offline.reader import BundleReader
-from bundler.offline.unpack import unpack
-from bundler.offline.verify import verify_bundle
 from bundler.signing.trustdoc import MAX_CHAIN, MAX_DOCUMENT_BYTES
-
-ANN, BOB, EVE = Packer(1, "ann"), Packer(2, "bob"), Packer(3, "eve")
-FIRST = make_document(1, people={"ann": ANN, "bob": BOB}, root=2, release=2)
-SECOND = make_document(2, people={"ann": ANN, "eve": EVE}, root=2, release=2, by=[ANN, BOB, EVE])
-THIRD = make_document(3, people={"ann": ANN, "eve": EVE}, root=2, release=2)
-CHAIN = (SECOND, THIRD)
-
-
-def tiny(content=b"x" * 40, **facts):
-    """Return a bundle of one archive that ann and eve have signed, which only their document lets count."""
-    facts = {"packers": (ANN, EVE), "chain": CHAIN, **facts}
-    return make_bundle(archives=[archive(content)], uv_for=(), **facts)
-
-
-BUNDLE = tiny()
-
-
-def verified(data, *, trust=None):
-    return verify_bundle(io.BytesIO(data), name="q4.uvb", trust=trust or trust_by(FIRST), progress=Silent())
-
-
-def front_size(data):
-    """Return where `SHA256SUMS` begins."""
-    reader = BundleReader(io.BytesIO(data), name="x")
-    reader.read_signed_index()
-    return reader.payload_offset
-
-
-def front_of(data):
-    """Return the members before `SHA256SUMS` as names and contents, and all that follows."""
-    members, at, end = [], 0, front_size(data)
-    while at < end:
-        name, size = ustar.parse_header(data[at : at + ustar.BLOCK])
-        members.append((name, data[at + ustar.BLOCK : at + ustar.BLOCK + size]))
-        at += ustar.stored_size(size)
-    assert at == end
-    return members, data[at:]
-
-
-def packed(members, rest):
-    return (
-        b"".join(ustar.header(name, len(one)) + one + ustar.padding(len(one)) for name, one in members) + rest
-    )
 
 
 def test_the_walk_decides_whose_signatures_count():
@@ -240,72 +185,3 @@ def test_a_document_as_large_as_the_limit_says_is_read():
     data = tiny(packers=(ANN,), chain=chain)
     assert verified(data, trust=ANN.trust).signers
     assert BundleReader(io.BytesIO(data), name="x").read_signed_index().chain == chain
-
-
-# --- every byte -----------------------------------------------------------------------------------------------
-
-
-SHORT = tiny(chain=(SECOND,))
-
-
-def test_every_flipped_byte_before_the_payload_is_refused():
-    """What follows is read as in a bundle without a chain, which test_reader.py flips as a whole."""
-    trust, wrong = trust_by(FIRST), []
-    for at in range(front_size(SHORT) + ustar.BLOCK):
-        broken = bytearray(SHORT)
-        broken[at] ^= 0x01
-        try:
-            verified(bytes(broken), trust=trust)
-        except (SignatureFault, DamagedFault) as fault:
-            assert str(fault).startswith("q4.uvb: "), at
-        else:
-            wrong.append(at)
-    assert wrong == []
-
-
-def test_every_cut_before_the_payload_is_refused():
-    trust = trust_by(FIRST)
-    for end in range(front_size(BUNDLE) + ustar.BLOCK):
-        with pytest.raises(DamagedFault, match=f"q4.uvb: ends at byte {end} within "):
-            verified(BUNDLE[:end], trust=trust)
-
-
-def test_a_flip_in_a_signature_that_is_not_needed_changes_nothing_but_that_signature():
-    data = tiny(packers=(ANN, PACKER, EVE, Packer(9)))
-    stranger = front_of(data)[0][4]
-    assert stranger[0] == "bundle.json.3.sig"
-    start = data.index(stranger[1])
-    honest = verified(data)
-    for at in range(start, start + len(stranger[1]), 3):
-        broken = bytearray(data)
-        broken[at] ^= 0x01
-        found = verified(bytes(broken))
-        assert (found.index, found.signers, found.steps) == (honest.index, honest.signers, honest.steps)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("bit", range(8))
-def test_no_flip_and_no_cut_leaves_anything_but_the_old_state_or_the_new_one(tmp_path, bit):
-    """Every bit and every length, through `unpack` onto a host that has an older bundle; its log may grow."""
-    prefix, trust = tmp_path / "prefix", trust_by(FIRST)
-
-    def run(data):
-        unpack(io.BytesIO(data), request(prefix, trust=trust), name="q4.uvb", progress=Silent())
-
-    def state():
-        own = ("state/lock", "state/log.jsonl")
-        return {path: facts for path, facts in tree(prefix).items() if not path.startswith(own)}
-
-    # Other content than in the next one: what a host has already is passed over, whatever the medium says.
-    run(tiny(b"y" * 40, packers=(ANN, BOB), chain=(), serial=6))
-    before = state()
-    for at in range(len(SHORT)):
-        broken = bytearray(SHORT)
-        broken[at] ^= 1 << bit
-        for data in (bytes(broken), SHORT[:at]) if at % 8 == bit else (bytes(broken),):
-            with pytest.raises(BundlerError) as caught:
-                run(data)
-            assert isinstance(caught.value, SignatureFault | DamagedFault), at
-            assert state() == before, at
-    run(SHORT)
-    assert state() != before

@@ -11,13 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 from keyblobs import rsa_blob, verdict
-from softkeys import PLAIN, TOKENS, soft_key
+from softkeys import KINDS, TOKENS, soft_key
 
 from bundler.core.fault import Fault
 from bundler.signing import wire
 from bundler.signing.publickey import PublicKey, decode_base64, fingerprint
-
-KINDS = (*PLAIN, *TOKENS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
