@@ -6,7 +6,8 @@ import os
 
 import pytest
 from bundles import make_document, tree
-from trustdesk import ANNA, BEN, CARL, EVE, THIRD, TWO, Desk
+from threedocuments import ANNA, BEN, CARL, EVE, THIRD, TWO
+from trustdesk import Desk
 
 from bundler.core.durable import whole_file
 from bundler.errors import HostFault, PolicyFault, SignatureFault, UsageFault

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 from bundles import make_document
-from trustdesk import ANNA, BEN, CARL, EVE, FIRST, TWO, Desk, print_of
+from threedocuments import ANNA, BEN, CARL, EVE, FIRST, TWO
+from trustdesk import Desk, print_of
 
 from bundler.errors import SignatureFault, UsageFault
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from bundles import PACKER
-from trustdesk import ANNA, BEN, EVE, Desk, print_of
+from threedocuments import ANNA, BEN, EVE
+from trustdesk import Desk, print_of
 
 from bundler.errors import SignatureFault, UsageFault
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from bundles import Packer, make_document, tree
+from bundles import tree
+from threedocuments import FIRST, SECOND, THIRD
 
 from bundler.signing.trustimport import import_trust
 from bundler.signing.trustload import load_trust, signature_places
-
-ANNA, BEN, CARL, EVE = (Packer(seed) for seed in (11, 12, 13, 14))
-TWO, THREE = {"anna": ANNA, "ben": BEN}, {"anna": ANNA, "carl": CARL}
-FIRST = make_document(1, people=TWO, root=2, release=2)
-SECOND = make_document(2, people=THREE, root=2, release=2, by=[ANNA, BEN, CARL])
-THIRD = make_document(3, people=THREE, root=2, release=2)
 
 
 def print_of(packer):
