@@ -1,4 +1,4 @@
-"""README.md kept true: its commands are run, its lists compared with what they list, its messages looked up.
+"""README.md kept true: its commands are run in their order, and say what it shows.
 
 Fences marked `<!-- run: ROLE -->` are run as they stand, with the replacements of `SITE`; `<!-- file: NAME -->`
 marks a file that they need. What a `text` fence after one shows must be in its output, numbers aside. The package
@@ -7,45 +7,29 @@ index and the mirror are local folders, with the real uv and an own build of the
 
 from __future__ import annotations
 
-import ast
 import base64
 import dataclasses
 import hashlib
-import os
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from ownbuild_fixture import host_build
-from pypi_simple import PYPI_SIMPLE_ENDPOINT
+from readmetext import FENCES, ROOT
 from uvlists import sdist_of
 
-from bundler import errors
-from bundler.commands import output
 from bundler.core.digest import Digest
 from bundler.core.platforms import host_platform
 from bundler.core.uvnames import PBS_URL, mirror_path
 from bundler.offline.isolation import without_network
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-_FENCE = re.compile(r"(?:<!-- (run|file): (\S+) -->\n)?^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-FENCES = _FENCE.findall(README)
 _PRINT = re.compile(r"^SHA256:\S{43}$", re.MULTILINE)
 OFFLINE_ROLES = ("admin", "user", "stock")
 UV = "0.13.8"
-
-
-def section(title):
-    return README.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
-
-
-# --- the commands ---------------------------------------------------------------------------------------------
 
 
 def uv_wheel(uv):
@@ -207,134 +191,3 @@ def test_the_commands_of_the_readme_work_in_their_order_and_say_what_it_shows(si
             if missing:
                 pytest.fail("the README shows\n" + "\n".join(missing) + "\nbut what came was\n" + said)
     assert ran >= 8
-
-
-# --- the two first commands -----------------------------------------------------------------------------------
-
-
-def test_the_test_command_is_the_one_that_ci_runs():
-    first, second = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)[:2]
-    assert "uv-bundler demo" in first
-    assert second == (ROOT / ".ci" / "run").read_text().splitlines()[-1]
-
-
-@pytest.mark.slow
-def test_the_first_command_runs_the_demo_from_a_checkout_with_only_python_and_pip(tmp_path):
-    checkout = tmp_path / "checkout"
-    subprocess.run(["git", "clone", "-q", str(ROOT), str(checkout)], check=True)
-    first = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)[0]
-    done = subprocess.run(["sh", "-ec", first], cwd=checkout, capture_output=True, text=True, check=False)
-    if done.returncode and "Could not find a version" in done.stderr:
-        pytest.skip(f"needs the package index: {done.stderr[-300:]}")
-    assert done.returncode == 0, done.stderr
-    assert "runs from" in done.stderr
-
-
-@pytest.mark.slow
-def test_the_wheelhouse_installs_where_there_is_no_network(tmp_path):
-    isolated = without_network()
-    if not isolated:
-        pytest.skip("needs a network namespace (unshare -n), which this machine does not allow")
-    make, use = re.findall(r"```sh wheelhouse\n(.*?)\n```", README, re.DOTALL)
-    shutil.copytree(ROOT, tmp_path / "checkout", ignore=shutil.ignore_patterns(".*", "tests"))
-    place = {
-        "/media/usb": str(tmp_path),
-        "/opt/uv-bundler-tool": str(tmp_path / "tool"),
-        "python3": sys.executable,
-    }
-    for old, new in place.items():
-        make, use = make.replace(old, new), use.replace(old, new)
-    done = subprocess.run(
-        ["sh", "-ec", make], cwd=tmp_path / "checkout", capture_output=True, text=True, check=False
-    )
-    if done.returncode and "Could not find a version" in done.stderr:
-        pytest.skip(f"needs the package index: {done.stderr[-300:]}")
-    assert done.returncode == 0, done.stderr
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PIP_CONFIG_FILE": os.devnull}
-    done = subprocess.run(
-        [*isolated, "sh", "-ec", use], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("uv-bundler ")
-
-
-# --- the lists ------------------------------------------------------------------------------------------------
-
-
-def test_the_list_of_modules_is_the_tree():
-    listed, folder = [], ""
-    for line in section("For the next engineer").splitlines():
-        if heading := re.match(r"\*\*`(bundler/[a-z/]*)`\*\*", line):
-            folder = heading[1]
-        elif item := re.match(r"- `(\w+\.py)`: \S", line):
-            listed.append(folder + item[1])
-    tree = [
-        str(path.relative_to(ROOT).as_posix())
-        for path in sorted((ROOT / "bundler").rglob("*.py"))
-        if path.name != "__init__.py"
-    ]
-    assert sorted(listed) == sorted(tree)
-
-
-def test_the_table_of_exit_codes_is_the_tree_of_errors():
-    rows = re.findall(r"^\| (\d+) \| (.*?) \|$", section("Exit codes"), re.MULTILINE)
-    codes = {int(code) for code, _ in rows}
-    classes = [
-        one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.BundlerError)
-    ]
-    assert codes - {0, output.INTERRUPTED, output.READER_LEFT, *output.ENDED} == {
-        one.exit_code for one in classes
-    }
-    assert len(rows) == len(codes)
-
-
-def templates():
-    """Return every text of the sources, with `…` for each value that is put into it."""
-    found = set()
-    for path in (ROOT / "bundler").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.add(node.value)
-            elif isinstance(node, ast.JoinedStr):
-                found.add("".join(map(_part, node.values)))
-    return found
-
-
-def _part(node):
-    """Return the text of a part of an f-string; `counted(n, "file")` reads `… files`."""
-    if isinstance(node, ast.Constant):
-        return node.value
-    call = node.value
-    is_count = isinstance(call, ast.Call) and getattr(call.func, "id", "") == "counted"
-    noun = call.args[1] if is_count else None
-    return f"… {noun.value}s" if isinstance(noun, ast.Constant) else "…"
-
-
-def messages():
-    return re.findall(r"^\| `([^`]+)` \|", section("When something goes wrong"), re.MULTILINE)
-
-
-def test_every_message_in_the_troubleshooting_section_is_one_of_ours():
-    ours, quoted = templates(), messages()
-    assert len(quoted) > 30
-    unknown = [
-        message
-        for message in quoted
-        if not any(all(part in text for part in message.split("…") if part.strip(": ")) for text in ours)
-    ]
-    assert unknown == []
-
-
-def test_a_message_that_nobody_writes_is_not_taken_for_one_of_ours():
-    assert not any("no such bundle, expected a ship" in text for text in templates())
-
-
-def test_every_exit_code_with_errors_has_a_heading_in_the_troubleshooting_section():
-    headings = re.findall(r"^### Exit code (\d)", section("When something goes wrong"), re.MULTILINE)
-    assert [int(one) for one in headings] == list(range(1, 10))
-
-
-def test_the_readme_names_no_registry_and_no_machine_path():
-    text = README + (ROOT / "tests" / "requirements.txt").read_text()
-    assert str(urlsplit(PYPI_SIMPLE_ENDPOINT).hostname) not in text
-    assert not re.search(r"/work/|/home/|/root/|/tmp/", text)
