@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import io
-import os
 import shutil
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from bundles import archive, make_bundle, request, small_content
+from cutoff import with_power
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -31,60 +31,6 @@ from bundler.offline.reader import BundleReader
 from bundler.offline.rollback import roll_back
 from bundler.offline.serials import read_marks
 from bundler.offline.unpack import unpack
-
-# Calls that change a disk. A process that was killed makes none of them any more, so neither do its `finally` blocks.
-DISK_CALLS = (
-    "open",
-    "write",
-    "fsync",
-    "mkdir",
-    "rename",
-    "replace",
-    "link",
-    "symlink",
-    "unlink",
-    "rmdir",
-    "chmod",
-    "fchmod",
-)
-
-
-class KilledError(BaseException):
-    """The process is gone."""
-
-
-class _Power:
-    """Counts the calls that change the disk; from call `at` on, each raises instead of being made."""
-
-    def __init__(self, at: int) -> None:
-        self.left = at
-
-    def guard(self, name):
-        call = getattr(os, name)
-
-        @functools.wraps(call)
-        def counted(*args, **kwargs):
-            if name == "open" and not (args[1] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
-                return call(*args, **kwargs)
-            self.left -= 1
-            if self.left < 0:
-                raise KilledError
-            return call(*args, **kwargs)
-
-        return counted
-
-
-def with_power(at: int, do):
-    """Run `do`, cutting it off at its `at`-th call that changes the disk; tell whether it ended by itself."""
-    power = _Power(at)
-    with pytest.MonkeyPatch.context() as patch:
-        for name in DISK_CALLS:
-            patch.setattr(os, name, power.guard(name))
-        try:
-            do()
-        except KilledError:
-            return False
-        return power.left >= 0
 
 
 @dataclass(frozen=True)
