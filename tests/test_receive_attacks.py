@@ -149,20 +149,24 @@ def test_a_file_that_became_a_link_before_it_was_taken_is_left(far, made, tmp_pa
     assert secret.exists()
 
 
-def test_a_file_that_is_swapped_within_the_rename_goes_back(far, made, monkeypatch):
-    arrival = far.watch / "a.uvb"
+@pytest.mark.parametrize("swap", ["a link", "another file"])
+def test_a_file_that_is_swapped_within_the_rename_goes_back(far, made, tmp_path, monkeypatch, swap):
+    arrival, other = far.watch / "a.uvb", tmp_path / "other"
     rename = type(arrival).rename
 
     def swapped(path, target):
         if path == arrival:
-            path.unlink()
-            path.symlink_to(made["plain"][1])
+            path.replace(tmp_path / "first")  # it stays somewhere, so that its inode is not given again
+            path.symlink_to(made["plain"][1]) if swap == "a link" else rename(other, path)
         return rename(path, target)
+
+    other.write_bytes(made["plain"][1].read_bytes())
 
     far.put(made["plain"][0], name="a.uvb")
     monkeypatch.setattr(type(arrival), "rename", swapped)
     far.settle()
     monkeypatch.undo()
-    assert arrival.is_symlink()
+    assert arrival.is_symlink() is (swap == "a link")
+    assert arrival.read_bytes() == made["plain"][1].read_bytes()
     assert not far.folder().exists()
     assert list((far.root / ".arriving").iterdir()) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cli import Desk, bundler, check_refusal, command, environment, process
-from receivers import Far, make_sets, rotten
+from receivers import Far, cut_off, make_sets, rotten
 
 from bundler.arriving.receiverun import look_on, look_once
 from bundler.errors import HostFault
@@ -72,6 +72,10 @@ def test_the_exit_code_tells_monitoring_what_is_the_matter(desk, made):
     shutil.copy(made["plain"][2], inbox)
     (inbox / "eve.uvb").unlink()
     assert receive(desk).code == 0
+    cut_off(made["older"][0], inbox / "short.uvb", 0.5)
+    done = receive(desk)
+    assert done.code == 4
+    assert f"{inbox / 'short.uvb'}: still growing, or cut off" in done.stderr
 
 
 def test_the_status_file_and_json_say_the_same(desk, made):

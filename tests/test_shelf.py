@@ -90,6 +90,7 @@ def test_a_parity_file_that_ends_early_is_told_once_however_many_cells_it_should
         "parity 1 volumes 1 parity 100 groups 1 whole 1",  # as many cells as 100 times the blocks
         "parity 1 volumes 3 parity 4 groups 1 whole 1",
         "data 1 volumes 9999 parity 1 groups 1 whole 0",
+        "data 1 volumes 129 parity 1 groups 1 whole 0",
         "data 1 volumes 9999 parity 0 groups 0 whole 0",
         "data 0 volumes 9999 parity 0 groups 1 whole 0",
         "parity 1 volumes 9999 parity 0 groups 1 whole 0",

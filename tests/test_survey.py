@@ -3,9 +3,11 @@ import os
 
 import pytest
 from losing import files_of, put
-from volumes import small_blocks
+from volumes import small_blocks, source_of
 
+from bundler.core import ustar
 from bundler.core.cut import Cut
+from bundler.core.volumehead import DATA, VOLUME_NAME, Head
 from bundler.errors import HostFault, UsageFault
 from bundler.volumes import survey
 from bundler.volumes.survey import list_files, look, look_at
@@ -101,6 +103,16 @@ def test_what_is_no_part_of_a_bundle_says_why(tmp_path):
         seen = look(tmp_path / called)
         assert (seen.index, seen.intact, seen.unread) == (None, False, False), called
         assert why in seen.fault, called
+
+
+def test_volume_has_4096_bytes_at_most(tmp_path):
+    source = source_of(small_blocks())
+    head = Head(kind=DATA, number=1, cut=CUT, index=source.digest)
+    for size, title in ((4096, head.title), (4097, "the whole bundle")):
+        text = head.to_bytes(source.index).ljust(size, b"x")
+        put(tmp_path, {"a.uvb": source.front + ustar.member(VOLUME_NAME, text) + ustar.END})
+        assert look(tmp_path / "a.uvb").title == title
+    assert look(tmp_path / "a.uvb").fault == "expected SHA256SUMS or VOLUME after the front, found 'VOLUME'"
 
 
 def test_a_folder_with_too_many_entries_is_refused(tmp_path, monkeypatch):

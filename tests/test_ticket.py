@@ -104,11 +104,20 @@ def test_what_a_line_asks_for_holds_all_that_is_needed_in_80_characters(case):
         assert blocks_of(short, layout) == needed
 
 
+def test_a_line_of_80_characters_is_exact_and_one_more_is_too_much():
+    layout = Layout(index_of(100), Cut(volumes=1))
+    for needed, characters in (([0, 2, *range(10, 43, 2)], 80), ([0, *range(10, 45, 2)], 81)):
+        exact = exact_ticket(needed, layout=layout, index=INDEX)
+        assert len(str(exact)) == characters
+        assert (blocks_of(fitting(exact, layout=layout), layout) == needed) is (characters == 80)
+
+
 def test_the_largest_need_fits_a_line_too():
     layout = Layout(index_of(100_000), Cut(volumes=9999, parity=83, groups=120))
     needed = range(1, 100_000, 2)
     exact = exact_ticket(needed, layout=layout, index=INDEX)
     assert len(exact.to_bytes()) < MAX_TICKET_BYTES
+    assert max(line.count(b",") for line in exact.to_bytes().splitlines()) == 11  # twelve ranges
     assert Ticket.from_bytes(exact.to_bytes()) == exact
     short = fitting(exact, layout=layout)
     assert len(str(short)) <= LINE_CHARS
@@ -216,6 +225,12 @@ def test_a_line_that_no_need_gives_is_refused_although_its_check_fits(line, mess
     with pytest.raises(Fault) as caught:
         Ticket.parse(rechecked(line))
     assert message in str(caught.value)
+
+
+def test_a_block_beyond_seven_digits_has_no_place_in_a_ticket():
+    assert Ticket.parse(str(Ticket(index=INDEX, cut=Cut(volumes=1), blocks=ranges_of([9_999_999]))))
+    with pytest.raises(Fault, match="expected blocks between 0 and 9999999, each once and ascending"):
+        Ticket(index=INDEX, cut=Cut(volumes=1), blocks=ranges_of([10_000_000]))
 
 
 def test_a_file_that_was_changed_or_cut_off_is_refused():
