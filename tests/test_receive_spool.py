@@ -53,10 +53,11 @@ def test_an_incomplete_bundle_for_which_nothing_comes_is_removed_and_a_complete_
     assert [one.name for one in far.poll().bundles] == ["lab"]
 
 
-def test_a_clock_that_was_years_ahead_removes_nothing_later_and_keeps_nothing_for_ever(far, made):
-    far.wall += 4000 * DAY
+@pytest.mark.parametrize("days", [1.1, 4000])
+def test_a_clock_that_was_ahead_removes_nothing_later_and_keeps_nothing_for_ever(far, made, days):
+    far.wall += days * DAY
     far.bring(made["plain"][0])
-    far.wall -= 4000 * DAY
+    far.wall -= days * DAY
     far.settle()
     far.wall += 10 * DAY
     far.settle()
