@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+import giantkinds
 import giants
 import pytest
 from bundles import PACKER, tree
@@ -15,7 +16,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limits and its /proc"),
 ]
-# How each kind of giants.KINDS ends; the benchmark tests/benchmarks/hostile.py says how fast.
+# How each kind of giantkinds.KINDS ends; the benchmark tests/benchmarks/hostile.py says how fast.
 VERDICTS = {
     "whole": (0, ""),
     "last block flipped": (5, "block 1024 of 1024"),
@@ -36,9 +37,9 @@ def site(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("kind", giants.KINDS)
+@pytest.mark.parametrize("kind", giantkinds.KINDS)
 def test_a_gibibyte_of_it_ends_in_time_with_its_verdict(site, kind):
-    giants.KINDS[kind](site / "q.uvb", 1024)
+    giantkinds.KINDS[kind](site / "q.uvb", 1024)
     begun = time.monotonic()
     done, peak = run("verify", "q.uvb", "--trust", "trust", "-q", cwd=site)
     assert time.monotonic() - begun < 60  # coarse: 4 s where it was measured

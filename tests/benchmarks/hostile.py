@@ -17,8 +17,8 @@ from pathlib import Path
 
 RUNS = 2
 _MAKE = (
-    "import sys; sys.path[:0] = [sys.argv[1], sys.argv[2]]; from pathlib import Path; import giants; "
-    "giants.KINDS[sys.argv[3]](Path(sys.argv[4]), int(sys.argv[5]))"
+    "import sys; sys.path[:0] = [sys.argv[1], sys.argv[2]]; from pathlib import Path; import giantkinds; "
+    "giantkinds.KINDS[sys.argv[3]](Path(sys.argv[4]), int(sys.argv[5]))"
 )
 
 
@@ -43,7 +43,7 @@ def main() -> None:
     tests = Path(__file__).parents[1]
     sys.path[:0] = [str(tests), str(tests.parent)]
     from bundles import PACKER
-    from giants import KINDS
+    from giantkinds import KINDS
 
     print(
         f"{'kind':<28} {'code':>4} {'verify s':>9} {'peak MiB':>9} {'sha256sum s':>12} {'openssl s':>10}  verdict"
