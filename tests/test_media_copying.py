@@ -49,6 +49,14 @@ def test_a_file_is_synced_before_its_name_is_and_the_name_before_it_counts(tmp_p
     assert put.digest == Digest.of(b"content")
 
 
+def test_a_large_file_is_synced_now_and_then_so_that_progress_is_that_of_the_drive(bundle, usb, monkeypatch):
+    calls, real = [], os.fsync
+    monkeypatch.setattr(copying, "_SYNC_EVERY", 1)
+    monkeypatch.setattr(os, "fsync", lambda handle: (calls.append(handle), real(handle))[1])
+    put_file(bundle, usb / bundle.name, size=bundle.stat().st_size, progress=Silent())
+    assert len(calls) == 3  # its one piece, its end, the folder
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
 def test_a_file_that_cannot_be_synced_does_not_appear(bundle, usb, monkeypatch, code):
     def fail(_):

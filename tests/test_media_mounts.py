@@ -98,6 +98,16 @@ def test_the_largest_file_is_known_by_the_type(kind, name, largest, monkeypatch)
     assert largest_file(mounted(kind)).size == largest
 
 
+def test_a_device_of_another_number_is_not_taken_for_the_one_below(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "is_block_device", lambda _: True)
+    (tmp_path / "sdb1").touch()  # its number is 0, as of all that is no device
+    for number, found in ((0, tmp_path / "sdb1"), (os.makedev(8, 17), None)):
+        mount = Mount(
+            point="/", kind="vfat", source=str(tmp_path / "sdb1"), device=number, options=frozenset()
+        )
+        assert mount.block_device == found
+
+
 @pytest.mark.parametrize(
     ("at", "magic", "name"),
     [(3, b"EXFAT   ", "exFAT"), (3, b"NTFS    ", "NTFS"), (82, b"FAT32   ", "FAT"), (54, b"FAT16   ", "FAT"), (0, b"", "fuseblk")],

@@ -13,7 +13,7 @@ from mediafiles import write
 from bundler.core.digest import Digest
 from bundler.core.progress import Silent
 from bundler.media import readback, writing
-from bundler.media.mounts import UNKNOWN
+from bundler.media.mounts import UNKNOWN, Mount
 from bundler.media.readback import Expected, read_back
 
 
@@ -61,6 +61,27 @@ def test_each_file_is_told_apart(tmp_path):
     ]
     assert [one.file.name for one in back.bad] == ["other", "short", "gone"]
     assert back.level.value == "cached"  # of an unknown mount nothing is claimed
+
+
+@pytest.mark.parametrize(
+    ("kind", "reached", "level"),
+    [
+        ("vfat", {"dropped"}, "dropped"),
+        ("vfat", {}, "cached"),
+        ("vfat", {"flushed", "dropped"}, "device"),
+        ("vfat", {"flushed"}, "cached"),
+        ("fuseblk", {"dropped"}, "cached"),  # the program in between has a cache of its own
+        ("fuseblk", {"flushed", "dropped"}, "device"),
+        ("tmpfs", {"dropped"}, "cached"),
+        (UNKNOWN.kind, {"dropped"}, "cached"),
+    ],
+)
+def test_no_higher_level_is_said_than_was_reached(tmp_path, monkeypatch, kind, reached, level):
+    monkeypatch.setattr(readback, "_flush_device", lambda _: "flushed" in reached)
+    monkeypatch.setattr(readback, "_in_memory", lambda _: "dropped" not in reached)
+    mount = Mount(point="/media/usb", kind=kind, source="none", device=None, options=frozenset())
+    files = [expected(tmp_path, "x", b"x")]
+    assert read_back(files, tmp_path, mount=mount, progress=Silent()).level.value == level
 
 
 def test_a_medium_that_drops_what_is_past_its_end_is_found_in_every_file_that_it_hit(
