@@ -86,6 +86,18 @@ def test_quiet_is_quiet(bundle, usb):
     assert [line for line in done.stderr.splitlines() if "warning" not in line] == []
 
 
+def test_a_part_of_a_set_is_proved_by_its_sums_and_the_whole_by_its_signature(tmp_path, usb):
+    make_set(small_blocks(), tmp_path / "set", volumes=3, parity=1)
+    first, *others = sorted((tmp_path / "set").glob("*.uvb"))
+    done = bundler("write-media", first, "--to", usb)
+    assert done.stderr.endswith(f"plug it in again: cd {usb} && sha256sum -c SHA256SUMS\n")
+    done = bundler("write-media", tmp_path / "set", "--to", usb)
+    assert done.stderr.endswith(f"plug it in again: uv-bundler verify {usb} --trust KEY.pub\n")
+    others[0].unlink()
+    done = bundler("write-media", tmp_path / "set", "--to", usb)
+    assert done.stderr.endswith("sha256sum -c SHA256SUMS\n")
+
+
 def test_companions_of_macos_stay_at_home(bundle, usb):
     (bundle.parent / f"._{bundle.name}").write_bytes(b"\0\5\x16\7")
     done = bundler("write-media", bundle.parent, "--to", usb)

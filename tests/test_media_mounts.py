@@ -152,6 +152,14 @@ def test_a_file_of_4_gib_less_one_byte_fits_on_fat_and_one_byte_more_does_not(mo
     check_sizes(medium("exfat"), [(Path("b.uvb"), most + 1)])
 
 
+def test_the_command_that_remounts_can_be_pasted(tmp_path, monkeypatch):
+    stick = Mount(point="/media/my stick", kind="vfat", source="", device=None, options=frozenset({"ro"}))
+    monkeypatch.setattr("bundler.media.preflight.mount_of", lambda _: stick)
+    with pytest.raises(HostFault) as caught:
+        preflight(tmp_path)
+    assert "mount -o remount,rw '/media/my stick'; where" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("file", "named"),
     [

@@ -77,7 +77,8 @@ def write_to_medium(
     from bundler.media.writing import find_sources, write_media
 
     begun = time.monotonic()
-    sources = find_sources(_files(bundles))
+    files, whole = _files(bundles)
+    sources = find_sources(files)
     mount = mount_of(to)
     if mount.point == "/" or mount.in_memory:
         what = "in this machine's memory" if mount.in_memory else "on the file system of /"
@@ -86,10 +87,11 @@ def write_to_medium(
         written = write_media(sources, to, drive=drive, state=state, progress=progress)
     emit("".join(f"{to / one.name}\n" for one in written.load.held))
     if not quiet:
-        _tell(written, to, time.monotonic() - begun)
+        _tell(written, to, elapsed=time.monotonic() - begun, whole=whole)
 
 
-def _files(bundles: list[Path]) -> list[Path]:
+def _files(bundles: list[Path]) -> tuple[list[Path], bool]:
+    """Return the files to write, and whether every bundle of which they are files is whole."""
     from bundler.offline.folder import make_one_file
     from bundler.volumes.named import unnamed
     from bundler.volumes.survey import list_files, look
@@ -101,12 +103,13 @@ def _files(bundles: list[Path]) -> list[Path]:
             hint=make_one_file(bundles) or "name the bundle itself, or the folder of its volumes",
         )
     seen = [look(path) for path in files]
-    for line in list(unnamed(bundles, seen, what=", not written")) or _absent(seen):
+    absent = list(_absent(seen))
+    for line in list(unnamed(bundles, seen, what=", not written")) or absent:
         say(f"warning: {line}")
     for one in seen:
         if one.fault:
             say(f"warning: {one.path}: is written all the same, but is no part of a bundle: {one.fault}")
-    return files
+    return files, not absent and not any(one.fault for one in seen)
 
 
 def _absent(seen: list[Seen]) -> Iterator[str]:
@@ -124,7 +127,7 @@ def _absent(seen: list[Seen]) -> Iterator[str]:
                 yield f"{mine[0].path.parent}: {which}"
 
 
-def _tell(written: Written, to: Path, elapsed: float) -> None:
+def _tell(written: Written, to: Path, *, elapsed: float, whole: bool) -> None:
     load, medium = written.load, written.medium
     new = sum(one.size for one in load.writing)
     kept = f", {counted(len(load.kept), 'file')} kept" if load.kept else ""
@@ -146,7 +149,7 @@ def _tell(written: Written, to: Path, elapsed: float) -> None:
         say(f"{to}: safe to remove")
     else:
         say(f"{to}: written; eject or unmount it before you remove it: this system does not confirm names")
-    say(f"to reach replug, plug it in again: {_proof(written, to)}")
+    say(f"to reach replug, plug it in again: {_proof(written, to, whole=whole)}")
 
 
 def _names(sources: tuple[Source, ...]) -> str:
@@ -155,11 +158,16 @@ def _names(sources: tuple[Source, ...]) -> str:
     return ", ".join(one.name for one in sources)
 
 
-def _proof(written: Written, to: Path) -> str:
+def _proof(written: Written, to: Path, *, whole: bool) -> str:
     """Return the command that closes the loop; where it is not one whole bundle, digests are all there is."""
     load = written.load
     stems = {one.stem for one in load.held}
-    if load.left or len(stems) > 1 or any(len(packing.drives) > 1 for packing in load.lists.values()):
+    if (
+        not whole
+        or load.left
+        or len(stems) > 1
+        or any(len(packing.drives) > 1 for packing in load.lists.values())
+    ):
         return f"cd {shlex.quote(str(to))} && sha256sum -c SHA256SUMS"
     what = to / load.held[0].name if len(load.held) == 1 else to
     trust = "" if _trusts() else " --trust KEY.pub"

@@ -66,7 +66,7 @@ def preflight(folder: Path) -> Medium:
         raise HostFault(
             f"{folder}: is mounted read-only, expected a drive to write to",
             hint="move the drive's write-protect switch, or remount it: mount -o remount,rw "
-            f"{mount.point}; where it became so by itself, `dmesg` tells why",
+            f"{shlex.quote(mount.point)}; where it became so by itself, `dmesg` tells why",
         )
     folds = _probe(folder)
     free, inodes, unit = _room(folder)
