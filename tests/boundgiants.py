@@ -7,8 +7,9 @@ import json
 
 import giants
 from bundles import PACKER, archive
+from deflatedparts import Taken, gzip_of
 from measured import MIB
-from recompressed import Box, Taken, gzip_of
+from recompressed import Box
 
 from bundler.connected.bundlewriter import front
 from bundler.core import ustar

@@ -5,7 +5,8 @@ import io
 
 import pytest
 from bundles import request, tree, unpack_bytes
-from recompressed import NEW_TAR, OLD_TAR, Box, delta_box, full_box, gzip_of, joined, with_wheel
+from deflatedparts import NEW_TAR, OLD_TAR, gzip_of, joined, with_wheel
+from recompressed import Box, delta_box, full_box
 
 from bundler.errors import IncompleteFault
 from bundler.offline.deciding import dry_run

@@ -1,6 +1,6 @@
 """Encoders that are installed and are not the ones that they claim to be, and a progress that remembers."""
 
-from recompressed import encoded, tar_of
+from deflatedparts import encoded, tar_of
 
 from bundler.core.progress import Silent
 from bundler.deflate import catalog

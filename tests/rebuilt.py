@@ -4,7 +4,8 @@ import functools
 import re
 
 from bundles import request, tree
-from recompressed import OLD_TAR, full_box
+from deflatedparts import OLD_TAR
+from recompressed import full_box
 
 from bundler.core.progress import Silent
 from bundler.offline.unpack import unpack

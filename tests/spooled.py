@@ -1,6 +1,6 @@
 """Artifacts with recipes whose programs and contents lie in a spool, as an unpack has put them there."""
 
-from recompressed import Deflated, Literal
+from deflatedparts import Deflated, Literal
 
 from bundler.core.digest import Digest
 from bundler.core.index import Artifact

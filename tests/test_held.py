@@ -5,10 +5,11 @@ import stat
 
 import pytest
 from bundles import HOST, request, unpack_bytes
+from deflatedparts import NEW_TAR, Taken, gzip_of, joined
 from heldbundles import NEW, OLD, WHEEL, archives, base, delta, full, other
 from oneway import OneWay
 from rebuilt import files
-from recompressed import NEW_TAR, Box, Taken, delta_box, full_box, gzip_of, index_of, joined, sha
+from recompressed import Box, delta_box, full_box, index_of, sha
 
 from bundler.core.index import parse_index
 from bundler.core.progress import Silent

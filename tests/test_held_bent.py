@@ -4,9 +4,10 @@ import time
 
 import pytest
 from bundles import HOST, tree, unpack_bytes
+from deflatedparts import OLD_TAR, Taken, gzip_of, joined, with_wheel
 from heldbundles import OLD, WHEEL, archives, base, delta
 from oneway import OneWay, verified
-from recompressed import OLD_TAR, TEXT, Box, Taken, delta_box, full_box, gzip_of, joined, sha, with_wheel
+from recompressed import TEXT, Box, delta_box, full_box, sha
 
 from bundler.errors import DamagedFault
 from bundler.offline import streams

@@ -6,8 +6,9 @@ import os
 import pytest
 from bundles import HOST, OTHER, unpack_bytes
 from cli import bundler, check_refusal
+from deflatedparts import NEW_TAR, OLD_TAR, Taken, gzip_of, joined
 from heldbundles import HINT, NEW, OLD, archives, base, delta, lacks, other, refused
-from recompressed import NEW_TAR, OLD_TAR, Box, Taken, full_box, gzip_of, joined, sha
+from recompressed import Box, full_box, sha
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ import io
 
 import pytest
 from bundles import HOST, OTHER, request, unpack_bytes
+from deflatedparts import OLD_TAR, gzip_of, joined, with_wheel
 from oneway import OneWay
 from rebuilt import files, rot, sealed, unpack_from
-from recompressed import OLD_TAR, RECIPES, TEXT, full_box, gzip_of, index_of, joined, with_wheel
+from recompressed import RECIPES, TEXT, full_box, index_of
 
 from bundler.core.index import parse_index
 from bundler.offline import streams

@@ -4,9 +4,10 @@ import io
 import re
 
 import pytest
+from deflatedparts import OLD_TAR, gzip_of, joined, with_wheel
 from otherencoders import Changed, Told, installed
 from rebuilt import sealed, unpack_from
-from recompressed import OLD_TAR, gzip_of, index_of, joined, with_wheel
+from recompressed import index_of
 
 from bundler.core.index import parse_index
 from bundler.deflate import catalog

@@ -7,10 +7,11 @@ import re
 
 import pytest
 from bundles import HOST, tree, unpack_bytes
+from deflatedparts import NEW_TAR, gzip_of, joined
 from oneway import OneWay, verified
 from otherencoders import Told
 from rebuilt import sealed, unpack_from
-from recompressed import NEW_TAR, RECIPES, TEXT, Box, framed, full_box, gzip_of, index_of, joined, sha
+from recompressed import RECIPES, TEXT, Box, framed, full_box, index_of, sha
 
 from bundler.core.index import parse_index
 from bundler.core.program import Copy, Encode, End

@@ -5,8 +5,8 @@ import time
 import tracemalloc
 
 import pytest
+from deflatedparts import gzip_of, joined, with_wheel
 from otherencoders import TAR, Changed, Failing, installed
-from recompressed import gzip_of, joined, with_wheel
 from spooled import described, put, recipe_of
 
 from bundler.core.digest import Digest

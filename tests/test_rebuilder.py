@@ -5,8 +5,8 @@ import time
 from dataclasses import replace
 
 import pytest
+from deflatedparts import gzip_of, joined
 from otherencoders import TAR, Changed, Told, installed
-from recompressed import gzip_of, joined
 from spooled import described, put, recipe_of
 
 from bundler.core.program import Copy

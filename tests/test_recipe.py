@@ -5,9 +5,10 @@ import json
 
 import pytest
 from bundles import HOST
+from deflatedparts import OLD_TAR, gzip_of, joined
 from hypothesis import given
 from hypothesis import strategies as st
-from recompressed import OLD_TAR, RECIPES, TEXT, delta_box, full_box, gzip_of, index_of, joined, sha
+from recompressed import RECIPES, TEXT, delta_box, full_box, index_of, sha
 
 from bundler.core.digest import Digest
 from bundler.core.fault import Fault
