@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import tarfile
 import tempfile
 from dataclasses import fields
 from pathlib import Path
@@ -202,6 +203,12 @@ def request(prefix, **changes):
 def unpack_bytes(data, prefix, *, name="q4.uvb", **changes):
     """Unpack a bundle from memory."""
     return unpack(io.BytesIO(data), request(prefix, **changes), name=name, progress=Silent())
+
+
+def members(path):
+    """Return what is in a tar file, by name."""
+    with tarfile.open(path) as tar:
+        return {one.name: tar.extractfile(one).read() for one in tar}
 
 
 AUDIT_LOG = ("state", "log.jsonl")  # grows with every run, refusals included
