@@ -124,7 +124,7 @@ class Carrier:
         if item.there and item.bad is None:
             return 0  # it has to be read first
         shelf = self._shelf if item.there else self._volumes  # a supplement makes no volume
-        sizes = [content[2] for content in item.lost() if offers(shelf, item.pattern, content)]
+        sizes = [one.size for one in item.lost() if offers(shelf, item.pattern, one)]
         if item.there:
             return sum(sizes) or None
         part = self._part(item)
@@ -143,7 +143,7 @@ class Carrier:
             )
 
     def _bytes_to_look_at(self, item: Item) -> int:
-        return sum(size for _, _, size in (item.lost() if item.bad else item.pattern.contents()))
+        return sum(one.size for one in (item.lost() if item.bad else item.pattern.contents()))
 
     def _bring(self, item: Item) -> None:
         """Fill the file from all copies of it, and note what is still wrong with it."""
@@ -172,7 +172,7 @@ class Carrier:
 
     def _bring_supplement(self, items: Sequence[Item]) -> frozenset[int]:
         """Copy what supplements have and nothing here has; return the blocks that only supplements hold."""
-        lost = {block for one in items for block, _, _ in one.lost() if block is not None}
+        lost = {one.block for item in items for one in item.lost() if one.block is not None}
         extra = self._good_blocks([one for one in self._here if one.is_supplement], lost)
         heads = [one.head for one in self._there if one.is_supplement and one.head]
         new = self._good_blocks([one for one in self._there if one.is_supplement], lost - extra)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from bundler.core import ustar
 from bundler.core.cut import parity_name
@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from bundler.core.progress import Progress
     from bundler.volumes.shelf import Shelf
 
-    Content = tuple[int | None, tuple[int, int, int] | None, int]  # block, parity cell, size
+
+class Content(NamedTuple):
+    """A block, or a parity cell by group, row and column, of which a file has `size` bytes."""
+
+    block: int | None
+    parity: tuple[int, int, int] | None
+    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +105,15 @@ class Pattern:
         at, lead = sum(map(len, self._opening)), b""
         for header, contents in self._members():
             lead, count = lead + header, 0
-            for block, parity, size in contents:
-                piece = Piece(at=at, lead=lead, block=block, parity=parity, size=size)
+            for one in contents:
+                piece = Piece(at=at, lead=lead, block=one.block, parity=one.parity, size=one.size)
                 yield piece
-                at, lead, count = at + piece.total, b"", count + size
+                at, lead, count = at + piece.total, b"", count + one.size
             lead += ustar.padding(count)
         yield Piece(at=at, lead=lead + ustar.END)
 
     def contents(self) -> Iterator[Content]:
-        """Yield block, parity cell and size of each piece but the first and the last."""
+        """Yield what is in each piece but the first and the last."""
         for _, contents in self._members():
             yield from contents
 
@@ -119,25 +125,24 @@ class Pattern:
                 ours = range(blocks.first_of(number), blocks.first_of(number) + len(member.blocks))
                 yield (
                     ustar.header(member.path, member.size),
-                    [(one, None, blocks.size(one)) for one in ours],
+                    [Content(one, None, blocks.size(one)) for one in ours],
                 )
         elif self.head.kind == PARITY:
             for group, row, column in layout.parity_cells(self.head.number - 1):
-                yield b"", [(None, (group, row, column), layout.row_size(group, row))]
+                yield b"", [Content(None, (group, row, column), layout.row_size(group, row))]
         else:
             for one in layout.volume_blocks(self.head.number - 1) if self.head.kind == DATA else self._chosen:
                 size = blocks.size(one)
-                yield ustar.header(blocks.name(one), size), [(one, None, size)]
+                yield ustar.header(blocks.name(one), size), [Content(one, None, size)]
 
 
 def offers(shelf: Shelf, pattern: Pattern, content: Content) -> bool:
     """Tell whether some file of the shelf is long enough to hold it; what it holds was not read."""
-    block, parity, _ = content
-    if block is not None:
-        return shelf.has(block)
-    if parity is None or pattern.head is None:
+    if content.block is not None:
+        return shelf.has(content.block)
+    if content.parity is None or pattern.head is None:
         return False
-    return shelf.has_parity(pattern.layout.cut, *parity)
+    return shelf.has_parity(pattern.layout.cut, *content.parity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +197,6 @@ def _is_right(stream: BinaryIO, piece: Piece, shelf: Shelf) -> bool:
 def _fetch(shelf: Shelf, pattern: Pattern, piece: Piece) -> bytes | None:
     if piece.block is not None:
         return shelf.read(piece.block)
-    if piece.parity is None or not offers(shelf, pattern, (None, piece.parity, piece.size)):
+    if piece.parity is None or not offers(shelf, pattern, Content(None, piece.parity, piece.size)):
         return None
     return shelf.parity(pattern.layout.cut, *piece.parity)

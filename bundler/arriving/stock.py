@@ -79,7 +79,7 @@ class Stock:
         if not lost:
             return 0
         for one in self.of_kind(parity=True):
-            spoiled.update(cell[:2] for _, cell, _ in one.lost() if cell)
+            spoiled.update(content.parity[:2] for content in one.lost() if content.parity)
         short = Counter[int]()
         for (group, row), count in lost.items():
             have = self.layout.cut.parity - spoiled[group, row]
@@ -87,7 +87,7 @@ class Stock:
         return sum(short.values())
 
     def _blocks(self, item: Item) -> Iterator[int]:
-        return (block for block, _, _ in item.lost() if block is not None and block not in self.extra)
+        return (one.block for one in item.lost() if one.block is not None and one.block not in self.extra)
 
     def has(self) -> str:
         """Say what is there: `38 of 40 volumes, 4 of 4 parity volumes`."""
@@ -118,30 +118,7 @@ class Stock:
         """Say what is still needed, how much that is, and on which drive it should be."""
         data = self.of_kind(parity=False)
         missing, hurt = [one for one in data if not one.there], [one for one in data if one.bad]
-        said = []
-        if len(data) == 1:
-            (one,) = data
-            lost = [size for _, _, size in one.lost()]
-            said.append(
-                f"{one.path.name} is still needed ({show_size(one.pattern.size)})"
-                if missing
-                else f"another copy of {one.path.name} is needed: of this one {counted(len(lost), 'block')} "
-                f"cannot be used ({show_size(sum(lost))})"
-            )
-        else:
-            if missing:
-                total = sum(one.pattern.size for one in missing)
-                said.append(
-                    f"{len(missing)} of {counted(len(data), 'volume')} {are(len(missing))} still needed: "
-                    f"{numbers([one.number for one in missing])} ({show_size(total)})"
-                )
-            if hurt:
-                lost = [size for one in hurt for _, _, size in one.lost()]
-                said.append(
-                    f"{len(hurt)} of {counted(len(data), 'volume')} {are(len(hurt))} damaged: "
-                    f"{numbers([one.number for one in hurt])} ({counted(len(lost), 'block')}, "
-                    f"{show_size(sum(lost))})"
-                )
+        said = [_need_of_file(data[0])] if len(data) == 1 else _needs_of_volumes(len(data), missing, hurt)
         said += self._parity_line(missing, hurt)
         said += self._drives_line([*missing, *hurt])
         return "; ".join(said)
@@ -167,3 +144,38 @@ class Stock:
             return []
         listed = [f"{numbers([one.number for one in ones])} on drive {at}" for at, ones in drives.items()]
         return [f"by the packing list {', '.join(listed)}"]
+
+
+def _need_of_file(one: Item) -> str:
+    """Say what is needed of a bundle that is one file, or one volume."""
+    if not one.there:
+        return f"{one.path.name} is still needed ({show_size(one.pattern.size)})"
+    count, total = _lost_of([one])
+    return (
+        f"another copy of {one.path.name} is needed: of this one {counted(count, 'block')} "
+        f"cannot be used ({show_size(total)})"
+    )
+
+
+def _needs_of_volumes(count: int, missing: list[Item], hurt: list[Item]) -> list[str]:
+    """Say what is needed of a bundle in so many volumes."""
+    said = []
+    if missing:
+        total = sum(one.pattern.size for one in missing)
+        said.append(
+            f"{len(missing)} of {counted(count, 'volume')} {are(len(missing))} still needed: "
+            f"{numbers([one.number for one in missing])} ({show_size(total)})"
+        )
+    if hurt:
+        blocks, total = _lost_of(hurt)
+        said.append(
+            f"{len(hurt)} of {counted(count, 'volume')} {are(len(hurt))} damaged: "
+            f"{numbers([one.number for one in hurt])} ({counted(blocks, 'block')}, {show_size(total)})"
+        )
+    return said
+
+
+def _lost_of(items: list[Item]) -> tuple[int, int]:
+    """Return how many blocks of these files are lost, and their bytes."""
+    sizes = [content.size for one in items for content in one.lost()]
+    return len(sizes), sum(sizes)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from bundler.core import ustar
 from bundler.core.blocks import Blocks
-from bundler.core.cut import MAX_PARITY, MAX_VOLUMES, Cut, Layout
+from bundler.core.cut import MAX_PARITY, MAX_VOLUMES, Cut, Layout, row_size
 from bundler.core.text import counted
 from bundler.core.volumehead import DATA, PARITY, Head, volumes_of
 from bundler.errors import UsageFault
@@ -39,7 +39,6 @@ _UNITS: Final = {"": 1, "B": 1} | {
 }
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,3})?) ?([KMGT]?(?:i?B)?)", re.IGNORECASE)
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%|([0-9]{1,4})")
-_CELL = 8  # bytes: the length of a parity cell is a multiple of it
 
 
 def parse_size(text: str) -> int:
@@ -208,7 +207,7 @@ class _Sizes:
                 data = max(data, *map(sum, columns))
                 rows = [self._sizes[at : min(at + width, end)] for at in range(begin, end, width)]
             if cut.parity:
-                cells = sum(ustar.stored_size(-(-max(row) // _CELL) * _CELL) for row in rows)
+                cells = sum(ustar.stored_size(row_size(max(row))) for row in rows)
                 parity = max(parity, cells * (cut.parity if cut.whole else 1))
         return max(
             0 if cut.whole else data + self._overhead(DATA, cut),

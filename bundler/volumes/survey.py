@@ -71,8 +71,10 @@ class Seen:
     def misnamed(self) -> bool:
         """Whether the file has a volume's name, but another one's than it is."""
         named = number_in_name(self.path.name)
-        if self.head is None or named is None or self.is_supplement:
-            return self.head is None and named is not None and self.fault is None
+        if named is None or self.is_supplement:
+            return False
+        if self.head is None:
+            return self.fault is None
         return number_in_name(volume_name("x", self.head)) != named
 
 
