@@ -60,6 +60,13 @@ def test_a_missing_folder_is_named_with_the_next_step(tmp_path):
     assert caught.value.hint == "create the folder first, or correct the path"
 
 
+def test_a_file_in_the_place_of_a_folder_is_told_with_the_next_step(tmp_path):
+    (tmp_path / "a").touch()
+    with pytest.raises(HostFault) as caught:
+        make_folder(tmp_path / "a")
+    assert caught.value.hint == "that name is taken: choose another one, or move what is there away"
+
+
 def test_the_file_that_an_error_names_is_the_one_that_is_shown(tmp_path):
     with pytest.raises(HostFault, match="other"), host_faults(tmp_path / "one"):
         (tmp_path / "other").read_bytes()

@@ -93,6 +93,12 @@ def test_damaged_copies_beside_good_ones_need_no_repair_and_it_says_so(desk):
     assert not (desk / "good").exists()
 
 
+def test_a_file_in_the_place_of_the_folder_is_told_before_anything_is_read(desk):
+    (desk / "good").touch()
+    told = f"{desk / 'good'}: is a file, expected a folder for good copies"
+    check_refusal(repair(desk), 2, told, "name a folder with --to")
+
+
 def test_too_little_is_refused_with_the_next_step_and_nothing_is_written(desk):
     files = files_of(WIDE)
     put(desk / "set", dict(list(files.items())[3:]))

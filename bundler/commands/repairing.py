@@ -142,9 +142,10 @@ def repair(
     from bundler.core.durable import make_folder
     from bundler.volumes.losses import losses
     from bundler.volumes.needed import needed
-    from bundler.volumes.repairing import check_target, write_good
+    from bundler.volumes.repairing import check_folder, check_target, write_good
     from bundler.volumes.source import Source
 
+    check_folder(to)
     found, inventory, name = _take(bundle, trust=trust, verifier=verifier, quiet=quiet)
     wanting = inventory.wanting(found.signed.digest)
     absent = set(inventory.absent(found.signed.digest))

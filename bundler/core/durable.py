@@ -174,6 +174,7 @@ def _next_step(error: OSError) -> str:
         errno.EIO: "the device reports an error: check the medium (`dmesg`), use another one",
         errno.ENOENT: "create the folder first, or correct the path",
         errno.ENOTDIR: "a part of the path is a file: correct the path",
+        errno.EEXIST: "that name is taken: choose another one, or move what is there away",
         errno.EISDIR: "that is a folder: name a file in it",
     }
     return steps.get(error.errno or 0, "check the path and the file system, then run the command again")

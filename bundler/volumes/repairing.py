@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.core import ustar
-from bundler.core.durable import real_path
+from bundler.core.durable import host_faults, real_path
 from bundler.core.volumehead import DATA, PARITY, Head
 from bundler.errors import DamagedFault, UsageFault
 from bundler.volumes.choosecut import ROW_BYTES
@@ -29,6 +29,15 @@ if TYPE_CHECKING:
     from bundler.volumes.source import Source
 
     Wanting = Sequence[tuple[Head | None, str]]  # what a file is, None for the bundle itself, and its name
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `UsageFault` where a file has that name, so that it is told before anything is read."""
+    with host_faults(folder):
+        if folder.exists() and not folder.is_dir():
+            raise UsageFault(
+                f"{folder}: is a file, expected a folder for good copies", hint="name a folder with --to"
+            )
 
 
 def check_target(folder: Path, wanting: Wanting, inventory: Inventory) -> None:
