@@ -106,16 +106,13 @@ class ReceivedSet:
         """
         cells, signed = read_cells(self.index, arrived), self._is_signed(arrived)
         rivals = self._rivals(arrived, cells)
-        crowded = self._is_crowded(arrived) and not (
-            self._lacks_one_of(cells) or self._has_made_room(arrived, cells, signed=signed)
+        has_room = (
+            not self._is_crowded(arrived)
+            or self._lacks_one_of(cells)
+            or self._has_made_room(arrived, cells, signed=signed)
         )
-        known = crowded or cells.within([one.cells for one in rivals])
-        if not (crowded or rivals or cells.right) and arrived.head and arrived.head.kind == DATA:
-            known = False  # a volume may be without a block
-        rival = crowded or any(one.signed and one.is_right for one in rivals)
-        right = is_right(arrived, cells)
-        best = signed and any(cells.right) and (not self.is_signed or (right and not rival))
-        if known and not best:
+        is_new = has_room and _brings_news(arrived, cells, rivals)
+        if not is_new and not (signed and self._is_best(arrived, cells, rivals, has_room=has_room)):
             _unlink(arrived.path)
             for one in rivals:
                 _touch(one.seen.path, now)  # the set is alive
@@ -135,6 +132,13 @@ class ReceivedSet:
             sync_folder(self.folder)
         self.files.append(Kept(seen=replace(arrived, path=path), cells=cells, signed=signed))
         return KEPT
+
+    def _is_best(self, arrived: Seen, cells: Cells, rivals: Sequence[Kept], *, has_room: bool) -> bool:
+        """Tell whether a file with good signatures is kept for them: without one nobody could unpack it."""
+        if not any(cells.right):
+            return False
+        rivalled = any(one.signed and one.is_right for one in rivals)
+        return not self.is_signed or (has_room and is_right(arrived, cells) and not rivalled)
 
     def touch(self, *, now: float, like: Seen | None = None) -> None:
         """Count as if all of it, or the files of one volume, had come now."""
@@ -220,6 +224,13 @@ class ReceivedSet:
     def _make_folder(self) -> None:
         make_folder(self.folder)
         refuse_link(self.folder)
+
+
+def _brings_news(arrived: Seen, cells: Cells, rivals: Sequence[Kept]) -> bool:
+    """Tell whether a cell is right there and in no rival, or it is the first of a volume without a block."""
+    if not rivals and not cells.right:
+        return arrived.head is not None and arrived.head.kind == DATA
+    return not cells.within([one.cells for one in rivals])
 
 
 def _unlink(path: Path) -> None:
