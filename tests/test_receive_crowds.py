@@ -100,8 +100,17 @@ def test_a_crowd_that_holds_all_blocks_in_too_many_cuts_gives_way_to_a_set(far):
     verify(far.folder())
 
 
-def test_a_bundle_in_one_file_whose_end_is_lost_is_not_complete_and_a_good_copy_takes_its_place(far):
-    report = arrive(far, {"a.uvb": bundle()[: -len(ustar.END)]})
+def bad_header():
+    data, source = bytearray(bundle()), source_of(bundle())
+    data[len(source.front) + ustar.stored_size(source.index.members[0].size) + 120] ^= 1
+    return bytes(data)
+
+
+@pytest.mark.parametrize("wrong", [bundle()[: -len(ustar.END)], bad_header()], ids=["end", "header"])
+def test_a_bundle_in_one_file_of_which_one_byte_is_wrong_is_not_complete_and_a_good_copy_takes_its_place(
+    far, wrong
+):
+    report = arrive(far, {"a.uvb": wrong})
     assert far.announced == []
     assert (report.exit_code, report.bundles[0].data.damaged) == (5, (1,))
     report = arrive(far, {"a.uvb": bundle()})

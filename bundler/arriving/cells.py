@@ -6,8 +6,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bundler.core import ustar
 from bundler.core.volumehead import PARITY
+from bundler.volumes.ends import check_ends
 from bundler.volumes.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -64,13 +64,8 @@ def read_cells(index: Index, seen: Seen) -> Cells:
         blocks = shelf.blocks_in(seen)
         parity = seen.head is not None and seen.head.kind == PARITY
         right = bytes(_parity(shelf, seen) if parity else (shelf.read(one) is not None for one in blocks))
-        flawless = (
-            seen.intact
-            and all(right)
-            and seen.size == shelf.expected_size(seen)
-            and shelf.tail(seen) == ustar.END
-            and not shelf.harm
-        )
+        check_ends(shelf, seen, front=seen.front or "")
+        flawless = all(right) and seen.size == shelf.expected_size(seen) and not shelf.harm
     return Cells(blocks=blocks, right=right, flawless=flawless)
 
 
