@@ -73,7 +73,7 @@ def test_nothing_is_written_before_the_signature_holds(desk, tmp_path):
     stranger = tmp_path / "stranger.pub"
     stranger.write_text(f"{Packer(2).key} stranger@site\n")
     done = bundler("collect", desk.drive("a", 0), "--into", desk.into, "--trust", stranger)
-    check_refusal(done, 3, "no signature that counts")
+    check_refusal(done, 3, f"error: {desk.folder / 'a' / desk.files[0].name}: no signature that counts")
     assert not desk.into.exists()
 
 

@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from bundler.signing.trust import Trust
     from bundler.volumes.survey import Seen
 
-_DRIVES = "the drives"  # what messages call all of them together
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
@@ -171,10 +169,8 @@ def _choose(
     others = list(notes)
     if not notes:
         others += _left(theirs, digest, folder)
-    for index, fault in refused.items():
-        if paths := [one.path for one in there if one.index == index]:
-            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-            others.append(f"{paths[0]}{more}: {fault.message.removeprefix(f'{_DRIVES}: ')}")
+    brought = {one.index for one in there}
+    others += [fault.message for index, fault in refused.items() if index in brought]
     others += [f"{one.path}: {one.fault}" for one in there if one.fault]
     doubtful = [
         replace(one, index=None, head=None, intact=False) if one.index in refused else one
@@ -199,8 +195,9 @@ def _refused(seen: list[Seen], judge: _Judge) -> dict[str | None, BundlerError]:
     """Return what is wrong with each index that no trusted signature covers, or that is damaged."""
     refused: dict[str | None, BundlerError] = {}
     for digest in dict.fromkeys(one.index for one in seen if one.index):
+        first, *more = files = [one for one in seen if one.index == digest]
         try:
-            choose([one for one in seen if one.index == digest], judge=judge, name=_DRIVES)
+            choose(files, judge=judge, name=f"{first.path} and {len(more)} more" if more else str(first.path))
         except BundlerError as fault:
             refused[digest] = fault
     return refused
