@@ -75,11 +75,15 @@ class ReceivedSet:
         return any(one.signed for one in self.files)
 
     def is_current(self) -> bool:
-        """Tell whether the folder has still the files that were looked at: an administrator may tidy up."""
+        """Tell whether the folder has still the files that were looked at: an administrator may tidy up.
+
+        Raises `HostFault`.
+        """
         if not self.folder.is_dir():
             return not self.files
-        known = {one.seen.path.name for one in self.files}
-        return {name for name in os.listdir(self.folder) if not name.startswith(".")} >= known  # noqa: PTH208
+        with host_faults(self.folder):
+            there = {one.name for one in self.folder.iterdir()}
+        return there >= {one.seen.path.name for one in self.files}
 
     def expected_size(self, seen: Seen) -> int:
         """Return the bytes that a file of this bundle should have."""

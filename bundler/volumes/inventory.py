@@ -189,35 +189,41 @@ def _read(
 ) -> Copy:
     """Read one file, and enter what is right in it."""
     with contextlib.closing(Shelf(index, [seen])) as shelf:
-        cells = bad = 0
         if seen.head and seen.head.kind == PARITY:
-            cut, layout = seen.head.cut, shelf.layouts[0]
-            for group, row, column in layout.parity_cells(seen.head.number - 1):
-                cells += 1
-                if shelf.parity(cut, group, row, column) is None:
-                    bad += 1
-                else:
-                    parity[cut][group][row] |= 1 << column
-                progress.advance(layout.row_size(group, row))
+            cells, good = _read_parity(shelf, seen.head, parity[seen.head.cut], progress)
         else:
-            blocks, short = shelf.blocks_in(seen), seen.size < shelf.expected_size(seen)
-            for block in blocks:
-                cells += 1
-                if shelf.read(block) is None:
-                    bad += 1
-                    if short and not shelf.has(block):  # nor has it any after this one
-                        bad += len(blocks) - cells
-                        cells = len(blocks)
-                        break
-                else:
-                    have[block] = 1
-                progress.advance(shelf.blocks.size(block))
+            cells, good = _read_blocks(shelf, seen, have, progress)
         check_ends(shelf, seen, front=front)
         harm = shelf.harm.get(seen.path)
         return Copy(
             seen=seen,
             cells=cells,
-            bad=bad,
+            bad=cells - good,
             size=shelf.expected_size(seen),
             wrong=harm.first if harm else None,
         )
+
+
+def _read_parity(shelf: Shelf, head: Head, parity: list[list[int]], progress: Progress) -> tuple[int, int]:
+    """Enter the parity cells that are right; return how many there should be, and how many these are."""
+    layout, cells, good = shelf.layouts[0], 0, 0
+    for group, row, column in layout.parity_cells(head.number - 1):
+        cells += 1
+        if shelf.parity(head.cut, group, row, column) is not None:
+            parity[group][row] |= 1 << column
+            good += 1
+        progress.advance(layout.row_size(group, row))
+    return cells, good
+
+
+def _read_blocks(shelf: Shelf, seen: Seen, have: bytearray, progress: Progress) -> tuple[int, int]:
+    """Enter the blocks that are right; return how many there should be, and how many these are."""
+    blocks, short, good = shelf.blocks_in(seen), seen.size < shelf.expected_size(seen), 0
+    for block in blocks:
+        if shelf.read(block) is not None:
+            have[block] = 1
+            good += 1
+        elif short and not shelf.has(block):  # nor has it any after this one
+            break
+        progress.advance(shelf.blocks.size(block))
+    return len(blocks), good
