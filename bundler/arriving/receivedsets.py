@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bundler.offline.signedindex import SignedIndex, VerifiedIndex
     from bundler.volumes.survey import Seen
 
-    Judge = Callable[[SignedIndex, str], VerifiedIndex]  # raises SignatureFault where nobody trusted signed
+    Verify = Callable[[SignedIndex, str], VerifiedIndex]  # raises SignatureFault where nobody trusted signed
 
 _FRONTS = 64  # of which is remembered whether they hold: each takes a signature and a large index to check
 
@@ -31,7 +31,7 @@ class ReceivedSets:
     the spool and was not judged as ours: why, and the digest of its index where nobody trusted signed it.
     """
 
-    def __init__(self, spool: Spool, *, judge: Judge, tell: Callable[[str], object]) -> None:
+    def __init__(self, spool: Spool, *, judge: Verify, tell: Callable[[str], object]) -> None:
         self.spool = spool
         self.known: dict[str, ReceivedSet] = {}
         self.changed: set[str] = set()

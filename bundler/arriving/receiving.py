@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bundler.arriving.receivedset import ReceivedSet
-    from bundler.arriving.receivedsets import Judge
+    from bundler.arriving.receivedsets import Verify
     from bundler.arriving.receivespool import Mark, Spool
     from bundler.core.progress import Progress
 
@@ -72,7 +72,7 @@ class Receiver:
         spool: Spool,
         how: Receiving,
         *,
-        judge: Judge,
+        judge: Verify,
         announce: Callable[[str], object],
         command: Callable[[Path], str],
         progress: Progress,

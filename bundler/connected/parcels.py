@@ -19,11 +19,13 @@ from bundler.volumes.splitting import SUMS_SUFFIX
 from bundler.volumes.survey import list_files, look
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from bundler.core.cut import Cut
     from bundler.volumes.survey import Seen
 
+_WORDS = {DATA: "volume", PARITY: "parity volume"}
 _ONLY = re.compile(r"(p?)([1-9][0-9]{0,3})(?:-(p?)([1-9][0-9]{0,3}))?")
 
 
@@ -109,13 +111,7 @@ def _consignment(
 ) -> Consignment:
     volumes: dict[tuple[str, int], Parcel] = {}
     supplements = []
-    cuts = {one.head.cut: one.path for one in files if one.head and one.head.kind != RESEND}
-    if len(cuts) > 1:
-        raise UsageFault(
-            f"{' and '.join(map(str, cuts.values()))}: are of the same bundle, cut in two ways",
-            hint="send one set of volumes, or the other",
-        )
-    cut = next(iter(cuts), None)
+    cut = _the_cut(files)
     for one in files:
         kind, number = (one.head.kind, one.head.number) if one.head else (DATA, 1)
         group = (number - 1) % cut.groups if cut else 0
@@ -128,16 +124,13 @@ def _consignment(
             volumes[kind, number] = parcel
     totals = {kind: volumes_of(cut, kind) for kind in (DATA, PARITY)} if cut else {DATA: 1, PARITY: 0}
     where = str(files[0].path.parent)
+    loose: list[Parcel] = []
     if only is not None:
         volumes = {one: _wanted(one, volumes, totals, where=where) for one in only}
     else:
-        for kind, word in ((DATA, "volume"), (PARITY, "parity volume")):
-            absent = [one for one in range(1, totals[kind] + 1) if (kind, one) not in volumes]
-            if absent and volumes:  # a supplement alone is sent alone
-                count, total = len(absent), counted(totals[kind], word)
-                which = f"{count} of {total} {are(count)} missing, and not sent: {numbers(absent)}"
-                note(f"warning: {where}: {which}")
-    loose = [] if only is not None else [*_sums(files), *sorted(supplements, key=lambda one: one.path.name)]
+        loose = [*_sums(files), *sorted(supplements, key=lambda one: one.path.name)]
+        for line in _absent(volumes, totals) if volumes else ():  # a supplement alone is sent alone
+            note(f"warning: {where}: {line}")
     ordered = [volumes[key] for key in sorted(volumes)]
     return Consignment(
         loose=tuple(loose),
@@ -146,11 +139,31 @@ def _consignment(
     )
 
 
+def _the_cut(files: Iterable[Seen]) -> Cut | None:
+    """Return how the bundle is cut, None where it is not; raises `UsageFault` where it is in two ways."""
+    cuts = {one.head.cut: one.path for one in files if one.head and one.head.kind != RESEND}
+    if len(cuts) > 1:
+        raise UsageFault(
+            f"{' and '.join(map(str, cuts.values()))}: are of the same bundle, cut in two ways",
+            hint="send one set of volumes, or the other",
+        )
+    return next(iter(cuts), None)
+
+
+def _absent(volumes: Container[tuple[str, int]], totals: dict[str, int]) -> Iterator[str]:
+    """Yield a line for the volumes of each kind that no file is."""
+    for kind, word in _WORDS.items():
+        absent = [one for one in range(1, totals[kind] + 1) if (kind, one) not in volumes]
+        if absent:
+            count, total = len(absent), counted(totals[kind], word)
+            yield f"{count} of {total} {are(count)} missing, and not sent: {numbers(absent)}"
+
+
 def _wanted(
     one: tuple[str, int], volumes: dict[tuple[str, int], Parcel], totals: dict[str, int], *, where: str
 ) -> Parcel:
     kind, number = one
-    word = "parity volume" if kind == PARITY else "volume"
+    word = _WORDS[kind]
     if number > totals[kind]:
         raise UsageFault(
             f"--only: {word} {number} was asked for, but the set has {counted(totals[kind], word)}",
