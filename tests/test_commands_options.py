@@ -81,6 +81,20 @@ def test_every_command_has_help_with_an_example(words, flag):
     )
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("unpack",), ("verify",), ("join", "-o", "x"), ("resend", "-o", "x", "--ticket", "x"), ("missing",),
+        ("repair", "--to", "x"), ("collect", "--into", "x"), ("write-media", "--to", "x"), ("send", "--out", "x"),
+        ("sign", "--key", "x"), ("split", "-o", "x", "--parity", "10%"),
+    ],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_an_empty_word_is_not_the_folder_that_one_is_in(words):
+    hint = "a variable, or a command in $(…), gave nothing"  # as `unpack "$(uv-bundler collect …)"` may be
+    check_refusal(bundler(*words, ""), 2, "error: an empty word, expected a file or a folder", hint)
+
+
 def test_the_version_is_printed_alone():
     done = process("--version")
     assert (done.code, done.stdout, done.stderr) == (0, f"uv-bundler {__version__}\n", "")

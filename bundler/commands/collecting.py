@@ -15,6 +15,7 @@ from bundler.commands.options import (
     Verifier,
     check_verifier,
     load_trust_option,
+    some_path,
     typed_trust,
 )
 from bundler.commands.output import emit, say
@@ -33,7 +34,7 @@ def collect(
         list[Path] | None,
         typer.Argument(
             metavar="[FROM]...",
-            readable=False,
+            parser=some_path,
             help="The folders of drives, or files of the bundle. Without: only say what is still needed.",
         ),
     ] = None,

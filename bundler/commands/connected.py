@@ -22,6 +22,7 @@ from bundler.commands.options import (
     load_trust_option,
     one_of,
     signing_key,
+    some_path,
 )
 from bundler.commands.output import ask_secret, emit, is_terminal, say
 from bundler.commands.packing import lock, pack
@@ -103,7 +104,7 @@ def sign(
         list[Path],
         typer.Argument(
             metavar="BUNDLE...",
-            readable=False,
+            parser=some_path,
             help="The bundle to sign: a file, or its volumes, or a folder.",
         ),
     ],

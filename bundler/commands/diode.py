@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from bundler.commands.options import Quiet  # noqa: TC001  # typer reads the annotations
+from bundler.commands.options import Quiet, some_path
 from bundler.commands.output import say
 from bundler.commands.receiving import receive
 from bundler.commands.watch import watch
@@ -20,7 +20,7 @@ from bundler.errors import UsageFault
 _Sent = Annotated[
     list[Path],
     typer.Argument(
-        metavar="BUNDLE", readable=False, help="A .uvb file, its volumes, or folders that hold them."
+        metavar="BUNDLE", parser=some_path, help="A .uvb file, its volumes, or folders that hold them."
     ),
 ]
 _Drop = Annotated[

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bundler.commands.options import Quiet  # noqa: TC001  # the same
+from bundler.commands.options import Quiet, some_path
 from bundler.commands.output import emit, say
 from bundler.commands.watch import watch
 from bundler.core.text import are, counted, duration, numbers, size
@@ -36,7 +36,7 @@ def write_to_medium(
     bundles: Annotated[
         list[Path],
         typer.Argument(
-            metavar="BUNDLE...", readable=False, help="Bundles, volumes, or folders that hold them."
+            metavar="BUNDLE...", parser=some_path, help="Bundles, volumes, or folders that hold them."
         ),
     ],
     *,

@@ -19,12 +19,23 @@ if TYPE_CHECKING:
     from bundler.signing.signer import SigningKey
     from bundler.signing.trust import Trust
 
+
+def some_path(text: str) -> Path:
+    """Return the path that was typed. An empty word would be the folder one is in: raises `UsageFault`."""
+    if not text:
+        raise UsageFault(
+            "an empty word, expected a file or a folder",
+            hint="a variable, or a command in $(…), gave nothing: see to that first",
+        )
+    return Path(text)
+
+
 # `readable=False` everywhere: whoever opens the file says better why it cannot be read, with the right code.
 Bundles = Annotated[
     list[Path],
     typer.Argument(
         metavar="BUNDLE...",
-        readable=False,
+        parser=some_path,
         help="A .uvb file, volumes in any order, folders that hold them, or - for stdin.",
     ),
 ]
@@ -33,7 +44,7 @@ Files = Annotated[
     list[Path],
     typer.Argument(
         metavar="BUNDLE...",
-        readable=False,
+        parser=some_path,
         help="A .uvb file, volumes in any order, or folders that hold them.",
     ),
 ]
