@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -112,6 +113,37 @@ def test_a_scanner_that_hangs_ends_with_the_run(number, code, place):
     assert not (place / "prefix" / "staging").exists()
     assert not (place / "prefix" / "current").exists()
     assert log(place / "prefix")[-1]["outcome"] == "failed"
+
+
+@posix
+def test_what_a_hanging_scanner_started_ends_with_the_run_too(place):
+    held = place / "held"
+    os.mkfifo(held)
+    reader = os.open(held, os.O_RDONLY | os.O_NONBLOCK)
+    helper = f"import time; a = open({str(held)!r}, 'w', 1); print(1, file=a); time.sleep(60)"
+    body = ["import subprocess", f"subprocess.run([sys.executable, '-c', {helper!r}])"]
+    run = subprocess.Popen(
+        command(*words(place, "--scan-cmd", text(place, body))),
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        until(lambda: os.read(reader, 10) == b"1\n")
+        run.send_signal(signal.SIGTERM)
+        run.communicate(timeout=20)
+        until(lambda: os.read(reader, 10) == b"")  # nobody holds the other end any more
+    finally:
+        run.kill()
+        os.close(reader)
+
+
+def until(reached):
+    """Wait a while for what a pipe has to say; its reader does not wait."""
+    for _ in range(300):
+        with contextlib.suppress(BlockingIOError):
+            if reached():
+                return
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
 
 
 @posix
