@@ -95,6 +95,19 @@ def test_an_empty_word_is_not_the_folder_that_one_is_in(words):
     check_refusal(bundler(*words, ""), 2, "error: an empty word, expected a file or a folder", hint)
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("write-media", "x"), "--to"), (("repair", "x"), "--to"), (("collect", "x"), "--into"),
+        (("send", "x"), "--out"), (("receive", "--into", "x"), "--watch"), (("receive", "--watch", "x"), "--into"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else one[0],
+)  # fmt: skip
+def test_an_empty_word_is_no_place_to_write_to_either(words, option):
+    check_refusal(bundler(*words, option, ""), 2, "error: an empty word, expected a file or a folder", "$(…)")
+    assert re.search(rf"{option} +<path>", bundler(words[0], "--help").stdout)
+
+
 def test_the_version_is_printed_alone():
     done = process("--version")
     assert (done.code, done.stdout, done.stderr) == (0, f"uv-bundler {__version__}\n", "")

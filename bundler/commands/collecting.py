@@ -44,7 +44,8 @@ def collect(
         typer.Option(
             "--into",
             envvar="UV_BUNDLER_INTO",
-            readable=False,
+            parser=some_path,
+            metavar="<path>",
             help="Where the bundle's files are put together.",
         ),
     ],

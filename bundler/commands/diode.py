@@ -28,7 +28,8 @@ _Drop = Annotated[
     typer.Option(
         "--out",
         envvar="UV_BUNDLER_OUT",
-        readable=False,
+        parser=some_path,
+        metavar="<path>",
         help="The drop folder, which the diode's proxy empties.",
     ),
 ]

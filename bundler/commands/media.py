@@ -42,7 +42,13 @@ def write_to_medium(
     *,
     to: Annotated[
         Path,
-        typer.Option("--to", envvar="UV_BUNDLER_TO", readable=False, help="The folder of the mounted drive."),
+        typer.Option(
+            "--to",
+            envvar="UV_BUNDLER_TO",
+            parser=some_path,
+            metavar="<path>",
+            help="The folder of the mounted drive.",
+        ),
     ],
     drive: Annotated[
         str | None,

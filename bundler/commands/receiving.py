@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bundler.commands.options import Quiet, TrustOption, Verifier, check_verifier, load_trust_option
+from bundler.commands.options import (
+    Quiet,
+    TrustOption,
+    Verifier,
+    check_verifier,
+    load_trust_option,
+    some_path,
+)
 from bundler.commands.output import emit, say
 from bundler.commands.watch import watch
 from bundler.errors import HostFault, UsageFault
@@ -25,14 +32,21 @@ if TYPE_CHECKING:
 
 _Watched = Annotated[
     Path,
-    typer.Option("--watch", envvar="UV_BUNDLER_WATCH", readable=False, help="The folder where files arrive."),
+    typer.Option(
+        "--watch",
+        envvar="UV_BUNDLER_WATCH",
+        parser=some_path,
+        metavar="<path>",
+        help="The folder where files arrive.",
+    ),
 ]
 _Into = Annotated[
     Path,
     typer.Option(
         "--into",
         envvar="UV_BUNDLER_INTO",
-        readable=False,
+        parser=some_path,
+        metavar="<path>",
         help="The spool: a folder of this command's own, with one folder for each bundle.",
     ),
 ]

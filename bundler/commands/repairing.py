@@ -20,6 +20,7 @@ from bundler.commands.options import (
     Verifier,
     check_verifier,
     load_trust_option,
+    some_path,
     typed_trust,
 )
 from bundler.commands.output import emit, say
@@ -124,7 +125,8 @@ def repair(
         typer.Option(
             "--to",
             envvar="UV_BUNDLER_TO",
-            readable=False,
+            parser=some_path,
+            metavar="<path>",
             help="A folder elsewhere than the medium, for good copies.",
         ),
     ],
