@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bundler.arriving.arrivals import GROWING_SUFFIXES
+from bundler.arriving.collectnotes import _MAX_BYTES
 from bundler.arriving.receivedset import MAX_COPIES, MAX_KEPT, MAX_SUPPLEMENTS
 from bundler.arriving.receivestatus import MAX_NAMED
 from bundler.arriving.receiving import Receiving
@@ -39,6 +40,10 @@ FORMAT = [
     f"At most {MAX_NAMED} names are in each list of files, and {MAX_NAMED} untrusted bundles",
     f"| parity of a row | {ROW_BYTES >> 20} MiB |",
     f"| cuts of a bundle that are read | {MAX_CUTS} |",
+    f"| `VOLUME` | {MAX_VOLUME_BYTES} bytes |",
+    f"| a repair ticket as a file | {MAX_TICKET_BYTES >> 20} MiB |",
+    f"| `.collect/state.json` | {_MAX_BYTES >> 20} MiB |",
+    f"`state.json`, of at most {_MAX_BYTES >> 20} MiB",
     f"| entries of a folder that holds a set | {MAX_FILES // 1000} {MAX_FILES % 1000:03d} |",
     f"| `STEM.drives`, `SHA256SUMS` on a drive | {MAX_LIST_BYTES >> 20} MiB |",
     f"columns 0 to {erasure.COLUMNS - 1} and parity cells with the numbers 0 to {erasure.PARITY - 1}",
