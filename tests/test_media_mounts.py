@@ -160,6 +160,10 @@ def test_the_command_that_remounts_can_be_pasted(tmp_path, monkeypatch):
     assert "mount -o remount,rw '/media/my stick'; where" in caught.value.hint
 
 
+def test_a_file_takes_whole_units_of_room():
+    assert [medium("vfat").room_of(size) for size in (0, 1, 4096, 4097)] == [0, 4096, 4096, 8192]
+
+
 @pytest.mark.parametrize(
     ("file", "named"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from dataclasses import replace
 
 import pytest
 from bundles import make_bundle, tree
@@ -11,7 +12,7 @@ from cli import bundler, check_refusal
 from mediafiles import with_room, write
 
 from bundler.core.progress import Silent
-from bundler.errors import DamagedFault, LockedFault, UsageFault
+from bundler.errors import DamagedFault, HostFault, LockedFault, UsageFault
 from bundler.media import writing
 
 
@@ -59,6 +60,24 @@ def test_what_lies_on_the_medium_already_may_be_its_own_source(bundle, usb):
     target.write_bytes(bundle.read_bytes())
     written = write([usb / bundle.name], usb)
     assert (len(written.load.kept), written.load.writing) == (1, ())
+
+
+def test_what_an_earlier_run_wrote_is_read_back_too(volumes, usb):
+    write(volumes[:1], usb)
+    (usb / volumes[0].name).write_bytes(bytes(1 << 20))
+    with pytest.raises(
+        DamagedFault, match=f"{volumes[0].name} of an earlier run, expected to be as SHA256SUMS"
+    ):
+        write(volumes[1:], usb)
+
+
+def test_a_file_whose_name_differs_in_case_only_is_not_written_over(volumes, usb, monkeypatch):
+    real, other = writing.preflight, usb / volumes[1].name.upper()
+    monkeypatch.setattr(writing, "preflight", lambda folder: replace(real(folder), folds_case=True))
+    other.write_bytes(b"somebody's")
+    with pytest.raises(HostFault, match=f"has {other.name}, and {volumes[1].name} is the same name on this"):
+        write(volumes, usb)
+    assert os.listdir(usb) == [other.name]
 
 
 def test_ctrl_c_leaves_nothing_half_written_and_what_was_done_is_kept(volumes, usb):
