@@ -29,8 +29,8 @@ class ParityCell:
 def choices(cells: Sequence[ParityCell], count: int) -> Iterator[tuple[ParityCell, ...]]:
     """Yield so many cells, each of another column, in ever other ways, the first ones first: 64 at most.
 
-    With one lie among more cells than are needed, some choice is without it; with more lies, if the others
-    are enough and stand together, or by luck.
+    With one lie among more cells than are needed, and no more than 64, some choice is without it; with more
+    lies, or among more cells, if the others are enough and stand together, or by luck.
     """
     runs = (cells[at:] for at in range(len(cells)))
     without = ((*cells[:at], *cells[at + 1 :]) for at in range(len(cells)))
