@@ -6,6 +6,7 @@ import os
 
 import pytest
 from bundles import PACKER
+from cli import bundler as run
 from forging import false_parity
 from losing import bundle, files_of, judge, look_at, put, verify
 from volumes import source_of
@@ -52,6 +53,8 @@ def test_a_crowd_of_holes_pushes_no_set_out(drive, tmp_path, name):
     for number in range(MAX_CUTS + 4):
         holed(drive / f"{name}{number}.uvb", Cut(volumes=20 + number))
     check(drive, tmp_path / "into")
+    assert run("join", drive, "-o", tmp_path / "one.uvb").code == 0  # nobody is asked who signed it
+    assert (tmp_path / "one.uvb").read_bytes() == bundle()
 
 
 @pytest.mark.parametrize("kind", [DATA, RESEND])

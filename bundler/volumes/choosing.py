@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from bundler.core.text import counted
 from bundler.errors import BundlerError, DamagedFault, SignatureFault, UsageFault
+from bundler.offline.signedindex import parse_named
 from bundler.offline.tarstream import COPY_AGAIN
-from bundler.volumes.crowding import MAX_CUTS, kept_cuts
+from bundler.volumes.crowding import MAX_CUTS, is_crowd, kept_cuts
 from bundler.volumes.survey import front_of
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def choose(seen: Sequence[Seen], *, judge: Judge | None, name: str, wanted: Want
     if len(groups) == 1:
         (digest,) = groups
         signed, front, index = _front(groups[digest], judge=judge, name=name)
+        if index is None and is_crowd(groups[digest]):  # who asks nobody for a judgement parses it next
+            index = parse_named(signed, name=name)
         kept = kept_cuts(groups[digest], index)
         return _found(groups[digest], kept, signed, front, doubtful)
     if judge is None:

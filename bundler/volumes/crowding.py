@@ -25,6 +25,11 @@ _DRAWN = 8  # blocks of a volume that are looked at
 _LOT = random.SystemRandom()
 
 
+def is_crowd(files: Sequence[Seen]) -> bool:
+    """Tell whether there are more cuts than are read."""
+    return len({one.head.cut for one in files if one.head}) > MAX_CUTS
+
+
 def kept_cuts(files: Sequence[Seen], index: Index | None) -> set[Cut]:
     """Return the cuts that are read: all of them, or those of which most blocks are right, as samples tell.
 
