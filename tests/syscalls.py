@@ -159,13 +159,26 @@ def again(call, fault, *words, cwd, log, umask=-1) -> Done:
 
 
 def _check_struck(call, fault, log, cwd):
-    lines = [re.sub(r"^\d+ +", "", line) for line in log.read_text(errors="replace").splitlines()]
-    lines = [line for line in lines if _LINE.match(line)]
+    text = log.read_text(errors="replace")
+    lines = [line for line in _whole(text) if _LINE.match(line)]
     # strace marks what it changes; a signal follows the call that it was sent for.
     struck = lines[-1:] if fault.startswith("signal=") else [line for line in lines if "(INJECTED)" in line]
-    assert len(struck) == 1, f"{call}: struck {len(struck)} times"
+    assert len(struck) == 1, f"{call}: struck {len(struck)} times in:\n{text}"
     (found,) = parse(struck[0], cwd, main=call.main)
     assert (found.name, steady(found.paths)) == (call.name, steady(call.paths)), f"struck {found}, not {call}"
+
+
+def _whole(text):
+    """Yield the lines of a log without the numbers of threads; calls that others came between are whole again."""
+    begun = {}
+    for line in text.splitlines():
+        thread, rest = re.fullmatch(r"(?:(\d+) +)?(.*)", line).groups()
+        if rest.endswith(" <unfinished ...>"):
+            begun[thread] = rest.removesuffix(" <unfinished ...>")
+        elif resumed := re.fullmatch(r"<\.\.\. \w+ resumed>(.*)", rest):
+            yield begun.pop(thread, "") + resumed[1]
+        else:
+            yield rest
 
 
 def steady(paths):
