@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bundler.arriving.cells import expected_size, read_cells, trusted_cells
 from bundler.arriving.receivespool import refuse_link
-from bundler.arriving.tally import Kept, blocks_by_cut, is_right, missing_blocks, slot_of
+from bundler.arriving.tally import Kept, blocks_by_cut, is_right, lost_blocks, slot_of
 from bundler.core.digest import hash_file
 from bundler.core.durable import host_faults, make_folder, sync_folder
 from bundler.core.volumehead import DATA, volume_name
@@ -171,9 +171,9 @@ class ReceivedSet:
 
     def _lacks_one_of(self, cells: Cells) -> bool:
         """Tell whether a block is right there, and in no file that is here."""
-        missing = set(missing_blocks(self.index, self.files))
+        lost = set(lost_blocks(self.index, self.files))
         right = (block for block, right in zip(cells.blocks, cells.right, strict=False) if right)
-        return any(block in missing for block in right)
+        return any(block in lost for block in right)
 
     def _has_made_room(self, arrived: Seen, cells: Cells, *, signed: bool) -> bool:
         """Remove the cut of which least is right, where the file has more; tell whether that was so."""

@@ -23,7 +23,7 @@ from bundler.arriving.receivestatus import (
     Report,
     only,
 )
-from bundler.arriving.tally import beyond_parity, count, has_a_set, layouts, missing_blocks
+from bundler.arriving.tally import beyond_parity, count, has_a_set, layouts, lost_blocks
 from bundler.core.text import counted, size
 from bundler.core.ticketfit import exact_ticket, fitting
 from bundler.errors import BundlerError, HostFault
@@ -127,17 +127,17 @@ class Receiver:
         self._sets.changed.clear()
 
     def _state(self, bundle: ReceivedSet, *, stale: bool, announced: bool) -> BundleState:
-        missing = missing_blocks(bundle.index, bundle.files)
-        needed = beyond_parity(bundle.index, bundle.files, missing)
-        state = RECEIVING if needed else RECOVERABLE if missing else COMPLETE
+        lost = lost_blocks(bundle.index, bundle.files)
+        needed = beyond_parity(bundle.index, bundle.files, lost)
+        state = RECEIVING if needed else RECOVERABLE if lost else COMPLETE
         reason = None
         if stale:
             state, reason = STALE, "a bundle with a higher serial was received before"
         elif not bundle.is_signed:
             state, reason = RECEIVING, "no file that is here has signatures that hold"
-        elif state != RECEIVING and not announced and (missing or not has_a_set(bundle.files)):
+        elif state != RECEIVING and not announced and (lost or not has_a_set(bundle.files)):
             fault = self._unreadable(bundle)
-            if fault and missing:
+            if fault and lost:
                 state, reason = RECEIVING, f"parity should be enough, and is not: {fault}"
             elif fault:
                 state, reason = RECEIVING, f"all blocks are here, but not read: {fault}"

@@ -71,7 +71,7 @@ class Count:
 NOTHING = Count()
 
 
-def missing_blocks(index: Index, files: Sequence[Kept]) -> list[int]:
+def lost_blocks(index: Index, files: Sequence[Kept]) -> list[int]:
     """Return the blocks that no file has right, by their numbers."""
     have = bytearray(len(Blocks(index)))
     for one in files:
@@ -84,23 +84,23 @@ def missing_blocks(index: Index, files: Sequence[Kept]) -> list[int]:
     return [block for block, there in enumerate(have) if not there]
 
 
-def beyond_parity(index: Index, files: Sequence[Kept], missing: list[int]) -> list[int]:
-    """Return which of these blocks have to be sent again, so that parity gives the others.
+def beyond_parity(index: Index, files: Sequence[Kept], lost: list[int]) -> list[int]:
+    """Return which of the lost blocks have to be sent again, so that parity gives the others.
 
     Of one cut they are the fewest. Where several have parity, one after the other gives what it can; what
-    would then be missing, because two count on each other, is asked for as well.
+    would then be lost, because two count on each other, is asked for as well.
     """
-    rows = [(one, _parity(one, files)) for one in layouts(index, files) if one.cut.parity and missing]
-    asked = missing
+    rows = [(one, _parity(one, files)) for one in layouts(index, files) if one.cut.parity and lost]
+    asked = lost
     for layout, parity in rows:
         asked = _beyond(layout, parity, asked)
-    left, before = set(missing).difference(asked), -1
+    left, before = set(lost).difference(asked), -1
     while len(left) != before:
         before = len(left)
         for layout, parity in rows:
-            for at, lost in layout.by_row(left).items():
-                if len(lost) <= len(parity[at]):
-                    left.difference_update(lost)
+            for at, blocks in layout.by_row(left).items():
+                if len(blocks) <= len(parity[at]):
+                    left.difference_update(blocks)
     return sorted({*asked, *_beyond(*rows[0], sorted(left))}) if left else asked
 
 
@@ -116,12 +116,13 @@ def _parity(layout: Layout, files: Sequence[Kept]) -> dict[tuple[int, int], set[
     return parity
 
 
-def _beyond(
-    layout: Layout, parity: Mapping[tuple[int, int], Collection[int]], missing: list[int]
-) -> list[int]:
-    rows = layout.by_row(missing)
-    # The first columns of each row: these are blocks of the same volumes, which can be asked for whole.
-    return sorted(block for at, lost in rows.items() for block in lost[: max(0, len(lost) - len(parity[at]))])
+def _beyond(layout: Layout, parity: Mapping[tuple[int, int], Collection[int]], lost: list[int]) -> list[int]:
+    """Return what each row lacks beyond its parity; `parity` is that of its rows, as `_parity` gives it."""
+    asked: list[int] = []
+    for at, blocks in layout.by_row(lost).items():
+        # The first columns of each row: these are blocks of the same volumes, which can be asked for whole.
+        asked += blocks[: max(0, len(blocks) - len(parity[at]))]
+    return sorted(asked)
 
 
 def has_a_set(files: Sequence[Kept]) -> bool:

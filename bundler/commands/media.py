@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bundler.media.filling import Source
-    from bundler.media.writing import Written
+    from bundler.media.writing import WrittenDrive
     from bundler.volumes.survey import Seen
 
 _SHOWN = 3  # names in a line; further ones are counted
@@ -133,7 +133,7 @@ def _absent(seen: list[Seen]) -> Iterator[str]:
                 yield f"{mine[0].path.parent}: {which}"
 
 
-def _tell(written: Written, to: Path, *, elapsed: float, whole: bool) -> None:
+def _tell(written: WrittenDrive, to: Path, *, elapsed: float, whole: bool) -> None:
     load, medium = written.load, written.medium
     new = sum(one.size for one in load.writing)
     kept = f", {counted(len(load.kept), 'file')} kept" if load.kept else ""
@@ -164,7 +164,7 @@ def _names(sources: tuple[Source, ...]) -> str:
     return ", ".join(one.name for one in sources)
 
 
-def _proof(written: Written, to: Path, *, whole: bool) -> str:
+def _proof(written: WrittenDrive, to: Path, *, whole: bool) -> str:
     """Return the command that closes the loop; where it is not one whole bundle, digests are all there is."""
     load = written.load
     stems = {one.stem for one in load.held}

@@ -34,7 +34,7 @@ _SHOWN = 5  # names in a message; further ones are counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class WrittenDrive:
     """A drive that holds what it should: its load, what came back, and whether names are durable too."""
 
     medium: Medium
@@ -64,7 +64,7 @@ def find_sources(paths: Sequence[Path]) -> tuple[Source, ...]:
 
 def write_media(
     sources: Sequence[Source], folder: Path, *, drive: str | None, state: Path | None, progress: Progress
-) -> Written:
+) -> WrittenDrive:
     """Write as many of the sources as fit into `folder`; read back all that this and earlier runs wrote.
 
     A file that is there already is kept where it has the right size and, read, the right digest. The packing
@@ -84,7 +84,7 @@ def write_media(
         return _write(medium, load, earlier, progress)
 
 
-def _write(medium: Medium, load: Load, earlier: Sequence[Expected], progress: Progress) -> Written:
+def _write(medium: Medium, load: Load, earlier: Sequence[Expected], progress: Progress) -> WrittenDrive:
     folder, durable = medium.folder, True
     for one in (*load.held, *load.left):
         with host_faults(folder):
@@ -111,7 +111,7 @@ def _write(medium: Medium, load: Load, earlier: Sequence[Expected], progress: Pr
     _judge(medium, back, earlier={one.name for one in others})
     for path, packing in load.lists.items():
         put_bytes(packing.to_bytes(), path)
-    return Written(medium=medium, load=load, back=back, durable=durable)
+    return WrittenDrive(medium=medium, load=load, back=back, durable=durable)
 
 
 def _small(name: str, data: bytes) -> Expected:
