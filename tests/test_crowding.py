@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
-from bundles import PACKER
+from bundles import PACKER, Packer
 from cli import bundler as run
 from forging import false_parity
 from losing import bundle, files_of, judge, look_at, put, verify
-from volumes import source_of
+from volumes import small_blocks, source_of
 
 from bundler.arriving.collecting import collect
 from bundler.core.cut import Cut, Layout
@@ -130,3 +130,24 @@ def test_a_cut_whose_parity_gave_a_row_is_asked_first_for_the_next_one(drive, mo
     assert first > 0
     assert set(asked[first:]) == {CUT}
     assert len(asked) - first >= rows - 1
+
+
+def test_a_file_of_somebody_else_that_has_a_volume_s_name_is_not_written_over(drive, tmp_path):
+    other = files_of(CUT)
+    stranger = small_blocks(archives=1, blocks=1, packers=(Packer(9, name="mallory@site"),))
+    into = put(
+        tmp_path / "into",
+        {
+            "plant-7-7.0001-of-0005.uvb": b"mine",
+            "plant-7-7.0003-of-0005.uvb": stranger,
+            "plant-7-7.0004-of-0005.uvb": other["q4.0004-of-0005.uvb"][:-90_000],
+        },
+    )
+    for _ in range(2):
+        made = collect([drive], into, trust=PACKER.trust, progress=Silent())
+        assert made.stock.shortage() == 0
+        assert (into / "plant-7-7.0001-of-0005.uvb").read_bytes() == b"mine"
+        assert (into / "plant-7-7.0003-of-0005.uvb").read_bytes() == stranger
+        assert (into / "plant-7-7.0004-of-0005.uvb").read_bytes() == other["q4.0004-of-0005.uvb"]
+        assert len([one for one in into.iterdir() if one.suffix == ".uvb"]) == 8
+    verify(into)

@@ -21,7 +21,7 @@ from bundler.volumes.shelf import Shelf
 from bundler.volumes.survey import open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from bundler.arriving.collectnotes import Notes
@@ -52,6 +52,7 @@ class Carrier:
     ) -> None:
         self._source, self._notes, self._progress = source, notes, progress
         self._here, self._there, self._holds = here, there, holds
+        self._ours = {one.path for one in here}  # no others are written over, whatever they are called
         self._fronts = {source.front: source.front}  # each once, however many files have it
         self.folder, self.stem = notes.folder, source.index.stem
         self.layout = Layout(source.index, _cut(source.index, here, there))
@@ -106,7 +107,7 @@ class Carrier:
                 pattern = Pattern(self._source.index, self.layout, head, (front, said))
                 return Item(pattern=pattern, path=one.path, bad=self._notes.bad(one.path), there=True)
         pattern = Pattern(self._source.index, self.layout, head, (self._source.front, said))
-        return Item(pattern=pattern, path=self.folder / name)
+        return Item(pattern=pattern, path=self._free_name(head, but=self._ours))
 
     def _front_of(self, seen: Seen, said: int) -> bytes:
         """Return the front that the file should have: its own where that is good, which others may share.
@@ -192,9 +193,10 @@ class Carrier:
         with contextlib.closing(Shelf(self._source.index, files)) as shelf:
             return {one for one in shelf.resent.blocks & among if shelf.read(one) is not None}
 
-    def _free_name(self, head: Head) -> Path:
+    def _free_name(self, head: Head | None, *, but: Collection[Path] = ()) -> Path:
+        """Return a path where nothing lies but what may be replaced."""
         path, number = self.folder / volume_name(self.stem, head), 1
-        while os.path.lexists(path):
+        while path not in but and os.path.lexists(path):
             number += 1
             path = self.folder / volume_name(f"{self.stem}-{number}", head)
         return path
