@@ -4,6 +4,7 @@ import pytest
 
 from bundler.core.digest import Digest
 from bundler.errors import HostFault
+from bundler.volumes import fileset
 from bundler.volumes.fileset import Beside, whole_files
 
 
@@ -64,3 +65,18 @@ def test_a_folder_that_is_not_there_is_told_by_the_files_name(tmp_path):
         whole_files(tmp_path / "none") as files,
     ):
         files.create("a")
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+def test_what_took_the_place_of_a_file_stays_where_the_end_fails(tmp_path, monkeypatch, error):
+    def failing(_):
+        raise error
+
+    (tmp_path / "old.uvb").write_bytes(b"old")
+    monkeypatch.setattr(fileset, "sync_folder", failing)
+    with pytest.raises((HostFault, KeyboardInterrupt)), whole_files(tmp_path) as files:
+        for name in ("new.uvb", "old.uvb"):
+            made = files.create(name)
+            made.write(b"all of it")
+            made.finish()
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == {"old.uvb": b"all of it"}

@@ -92,23 +92,26 @@ def whole_files(folder: Path) -> Iterator[FileSet]:
     """Give a set of new files, all of which the block finishes; they appear when it ends well.
 
     They take the places of files of the same names, the last one created last. Raises `HostFault`; then, as
-    on Ctrl-C, nothing of them is left. What a run that was killed has left in the folder is removed first.
+    on Ctrl-C, nothing of them is left but what has taken the place of another file, which is lost already.
+    What a run that was killed has left in the folder is removed first.
     """
     files = FileSet(folder)
-    named: list[Path] = []
+    appeared: list[Path] = []
     try:
         with swept(folder):
             yield files
             for one in files.files:
                 with host_faults(one.path):
+                    replaces = os.path.lexists(one.path)
                     one.temporary.replace(one.path)
-                named.append(one.path)
+                if not replaces:
+                    appeared.append(one.path)
             with host_faults(folder):
                 sync_folder(folder)
     except BaseException:
         for one in files.files:
             one.discard()
-        for path in named:
+        for path in appeared:
             with contextlib.suppress(OSError):
                 path.unlink()
         raise
