@@ -63,11 +63,11 @@ def choose(seen: Sequence[Seen], *, judge: Judge | None, name: str, wanted: Want
         raise DamagedFault(f"{first.path}: {first.fault}", hint=COPY_AGAIN)
     if len(groups) == 1:
         (digest,) = groups
-        signed, front, index = _front(groups[digest], judge=judge, name=name)
+        front = _front(groups[digest], judge=judge, name=name)
+        index = front.index
         if index is None and is_crowd(groups[digest]):  # who asks nobody for a judgement parses it next
-            index = parse_named(signed, name=name)
-        kept = kept_cuts(groups[digest], index)
-        return _found(groups[digest], kept, signed, front, doubtful)
+            index = parse_named(front.signed, name=name)
+        return _found(groups[digest], front, doubtful, kept=kept_cuts(groups[digest], index))
     if judge is None:
         raise UsageFault(
             f"{name}: expected files of one bundle, found {len(groups)}",
@@ -82,54 +82,78 @@ def _unknown(seen: Seen) -> Seen:
     return replace(seen, index=None, head=None, fault="no file has the index that it says it belongs to")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Front:
+    """A front that holds: what it is, its digest, and its index where that was judged."""
+
+    signed: SignedIndex
+    digest: str
+    index: Index | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Accepted:
+    """A bundle that somebody trusted signed, of which files are here; `asked_for` or beside one that is."""
+
+    name: str
+    serial: int
+    asked_for: bool
+    files: list[Seen]
+
+
 def _newest(
     groups: dict[str, list[Seen]], doubtful: list[Seen], *, judge: Judge, name: str, wanted: Wanted
 ) -> Found:
-    newest: tuple[Index, list[Seen], SignedIndex, str] | None = None  # indexes are large: one is held
-    accepted: list[tuple[str, int, list[Seen]]] = []
-    highest, others = (False, -1), []
+    newest: tuple[_Accepted, _Front] | None = None  # indexes are large: one is held
+    accepted: list[_Accepted] = []
     notes: list[str] = []
     refusals: list[BundlerError] = []
     for files in groups.values():
         try:
-            signed, front, index = _front(files, judge=judge)
+            front = _front(files, judge=judge)
         except BundlerError as fault:
             refusals.append(fault)
             doubtful.extend(files)
             notes.append(f"{_called(files)}: foreign: {fault.message}")
         else:
-            if index is None:
+            if front.index is None:
                 continue
-            accepted.append((index.name, index.serial, files))
-            rank = wanted(index, signed.digest), index.serial
-            others += [] if rank[0] else [files]
-            if rank > highest:
-                highest, newest = rank, (index, files, signed, front)
+            asked_for, serial = wanted(front.index, front.signed.digest), front.index.serial
+            one = _Accepted(name=front.index.name, serial=serial, asked_for=asked_for, files=files)
+            accepted.append(one)
+            if newest is None or (asked_for, serial) > (newest[0].asked_for, newest[0].serial):
+                newest = one, front
     if newest is None:
         raise refusals[0]
-    if highest[0] and others:  # nobody but the packer can add these, but anybody can put them here
-        accepted = [one for one in accepted if not any(one[2] is files for files in others)]
+    best, front = newest
+    if best.asked_for:  # nobody but the packer can add the others, but anybody can put them here
         notes += [
-            f"{_called(files)}: is of another bundle than the one that was asked for" for files in others
+            f"{_called(one.files)}: is of another bundle than the one that was asked for"
+            for one in accepted
+            if not one.asked_for
         ]
-    names = sorted({each for each, *_ in accepted})
+        accepted = [one for one in accepted if one.asked_for]
+    older = [one for one in accepted if one is not best]
+    _check_clear(best, older, name=name)
+    notes += [
+        f"{_called(one.files)}: stale: serial {one.serial}, the newest here is {best.serial}" for one in older
+    ]
+    return _found(best.files, front, doubtful, kept=kept_cuts(best.files, front.index), notes=notes)
+
+
+def _check_clear(best: _Accepted, older: Sequence[_Accepted], *, name: str) -> None:
+    """Raise `UsageFault` where the others are of another name, or as new."""
+    names = sorted({one.name for one in (best, *older)})
     if len(names) > 1:
         raise UsageFault(
             f"{name}: expected files of one bundle, found those of {', '.join(names)}",
             hint="name the files of one of them",
         )
-    index, files, signed, front = newest
-    older = [(serial, each) for _, serial, each in accepted if each is not files]
-    if any(serial == index.serial for serial, _ in older):
+    if any(one.serial == best.serial for one in older):
         raise UsageFault(
-            f"{name}: expected one bundle, found two with the serial {index.serial}",
+            f"{name}: expected one bundle, found two with the serial {best.serial}",
             hint="name the files of one of them",
         )
-    notes += [
-        f"{_called(each)}: stale: serial {serial}, the newest here is {index.serial}"
-        for serial, each in older
-    ]
-    return _found(files, kept_cuts(files, index), signed, front, doubtful, notes=notes)
 
 
 def _called(files: list[Seen]) -> str:
@@ -138,14 +162,9 @@ def _called(files: list[Seen]) -> str:
 
 
 def _found(
-    files: list[Seen],
-    kept: set[Cut],
-    signed: SignedIndex,
-    front: str,
-    doubtful: list[Seen],
-    *,
-    notes: Iterable[str] = (),
+    files: list[Seen], front: _Front, doubtful: list[Seen], *, kept: set[Cut], notes: Iterable[str] = ()
 ) -> Found:
+    """Put together what was found; files of a cut that is not `kept` are told, and not used."""
     used = [one for one in files if one.head is None or one.head.cut in kept]
     lines = [*notes, *_told(used)]
     lines += [
@@ -155,7 +174,13 @@ def _found(
     ]
     if len(lines) > _TOLD:
         lines[_TOLD:] = [f"and {len(lines) - _TOLD} more such lines"]
-    return Found(files=tuple(used), signed=signed, front=front, doubtful=tuple(doubtful), notes=tuple(lines))
+    return Found(
+        files=tuple(used),
+        signed=front.signed,
+        front=front.digest,
+        doubtful=tuple(doubtful),
+        notes=tuple(lines),
+    )
 
 
 def _told(files: list[Seen]) -> list[str]:
@@ -174,10 +199,8 @@ def _told(files: list[Seen]) -> list[str]:
     return [*notes, *(f"{one.path}: duplicate: {known.path} is {one.title}, too" for one, known in twice)]
 
 
-def _front(
-    files: list[Seen], *, judge: Judge | None, name: str | None = None
-) -> tuple[SignedIndex, str, Index | None]:
-    """Return the first front that holds: what it is, its digest, and its index where it was judged.
+def _front(files: list[Seen], *, judge: Judge | None, name: str | None = None) -> _Front:
+    """Return the first front that holds, or where there is no judge the one that most files have.
 
     What most files have comes first: where nobody judges, a signature may be damaged in the others.
     Where all have the same, messages call it `name`; else they name a file.
@@ -195,9 +218,9 @@ def _front(
         called = name if name and len(fronts) == 1 else str(one.path)
         signed = front_of(one.path)
         if judge is None:
-            return signed, digest, None
+            return _Front(signed=signed, digest=digest, index=None)
         try:
-            return signed, digest, judge(signed, called)
+            return _Front(signed=signed, digest=digest, index=judge(signed, called))
         except SignatureFault as fault:
             refusal = refusal or fault
     raise refusal or DamagedFault(f"{files[0].path}: no front can be read", hint=COPY_AGAIN)
