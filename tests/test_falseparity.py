@@ -86,6 +86,9 @@ def test_one_flipped_bit_in_parity_is_damage_all_the_same(strictly, cut):
     done = strictly(flipped(cut, name))
     assert (done.code, done.stdout) == (5, ""), done.stderr
     assert f"{name}: parity cell " in done.stderr
+    assert (
+        "1 file damaged, expected none" in done.stderr
+    )  # and not of no use, though that would be told as well
 
 
 @pytest.mark.parametrize("cut", WITH_PARITY, ids=str)
