@@ -22,7 +22,8 @@ _MAX_STEMS = 16  # names that files of one bundle have before their numbers; nob
 def gather_lists(folder: Path, stem: str, *, places: Iterable[Path], stems: Collection[str]) -> PackingList:
     """Read `STEM.drives` of `folder`, and of `places` those with the bundle's `stems`; keep them together.
 
-    A later list of a drive takes the place of an earlier one. What cannot be read is passed over.
+    A later list of a drive takes the place of an earlier one. What cannot be read is passed over. Raises
+    `HostFault` where the list cannot be kept.
     """
     kept = folder / f"{stem}{SUFFIX}"
     known = merged = _read(kept)

@@ -57,7 +57,10 @@ def make_one_file(paths: Sequence[Path]) -> str | None:
 
 
 def is_exploded(folder: Path) -> bool:
-    """Tell whether `folder` is a bundle in this form: it holds an index, and no bundle in one file."""
+    """Tell whether `folder` is a bundle in this form: it holds an index, and no file called .uvb.
+
+    Raises `HostFault`.
+    """
     with host_faults(folder):
         return (
             folder.is_dir()

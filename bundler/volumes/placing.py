@@ -114,7 +114,10 @@ def write_joined(
 
 
 def others_beside(written: Sequence[Written]) -> list[Path]:
-    """Return files of the same stem that lie beside what was written: of another cut, or an older bundle."""
+    """Return files of the same stem that lie beside what was written: of another cut, or an older bundle.
+
+    Raises `HostFault`.
+    """
     known, folder = {one.path.name for one in written}, written[0].path.parent
     stem = stem_in_name(written[0].path.name)
     with host_faults(folder):

@@ -83,7 +83,7 @@ def list_files(paths: Iterable[Path], *, by_name: bool = False) -> Iterator[Path
 
     In a folder that is each regular file which is called .uvb, or begins as a bundle does, but no `._`
     companion of macOS; those called .uvb alone where it goes `by_name`, and no file is opened. Raises
-    `UsageFault` for a path that is not there, and `HostFault`.
+    `UsageFault` for a path that is not there or a folder of too many entries, and `HostFault`.
     """
     seen: set[Path] = set()
     for path in paths:
@@ -101,7 +101,10 @@ def list_files(paths: Iterable[Path], *, by_name: bool = False) -> Iterator[Path
 
 
 def companions(folder: Path) -> list[str]:
-    """Return the names of `._` files in a folder, which macOS puts beside each file of a foreign medium."""
+    """Return the names of `._` files in a folder, which macOS puts beside each file of a foreign medium.
+
+    Raises `HostFault`.
+    """
     with host_faults(folder):
         return sorted(one.name for one in folder.iterdir() if _called(one.name) and one.name[:2] == "._")
 
