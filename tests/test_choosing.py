@@ -121,3 +121,17 @@ def test_a_whole_copy_in_a_second_folder_is_told_in_one_line(tmp_path):
     (note,) = chosen(tmp_path / "a", tmp_path / "b").notes
     first = tmp_path / "b" / "q4.0001-of-0005.uvb"
     assert note == f"{first} and 4 more: duplicate: other files are the same volumes"
+
+
+def test_where_one_is_asked_for_bundles_of_other_names_and_newer_ones_are_noted_and_do_not_count(tmp_path):
+    mine = put(tmp_path / "mine", files_of(CUT))
+    for stray, changes in (("newer", {"serial": 8}), ("other", {"name": "lab"})):
+        make_set(small_blocks(archives=1, blocks=1, **changes), tmp_path / stray, volumes=2)
+    seen = look_at(list_files([mine, tmp_path / "newer", tmp_path / "other"]))
+    digest = seen[0].index
+    found = choose(seen, judge=judge, name="here", wanted=lambda _, one: one == digest)
+    assert found.signed.digest == digest
+    assert len(found.files) == 5
+    assert [note.partition("more: ")[2] for note in found.notes] == [
+        "is of another bundle than the one that was asked for"
+    ] * 2

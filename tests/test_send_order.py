@@ -5,10 +5,13 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from losing import bundle, supplement
 from senders import all_of, short
-from volumes import make_set, small_blocks
+from volumes import make_set, small_blocks, source_of
 
 from bundler.connected.parcels import gather, one_round, parse_only, rounds
+from bundler.core.cut import Cut
+from bundler.core.ticket import Ticket
 from bundler.errors import DamagedFault, IncompleteFault, UsageFault
 
 
@@ -104,6 +107,13 @@ def test_what_is_not_here_is_said_and_the_others_are_sent(set_of, tmp_path):
     ]
     with pytest.raises(DamagedFault, match="junk.uvb: ends at byte 9"):
         all_of(some / "junk.uvb")
+
+
+def test_a_supplement_is_sent_alone_and_nothing_is_said_of_the_volumes(tmp_path):
+    ticket = Ticket(index=source_of(bundle()).digest, cut=Cut(volumes=6), blocks=(range(2),))
+    said = []
+    (one,) = gather([supplement(tmp_path / "s.uvb", ticket)], only=None, note=said.append)
+    assert (len(one.loose), one.data, one.parity, said) == (1, (), (), [])
 
 
 def test_two_bundles_are_sent_one_after_the_other_but_not_two_cuts_or_two_of_a_name(set_of, tmp_path):

@@ -57,10 +57,7 @@ def make_one_file(paths: Sequence[Path]) -> str | None:
 
 
 def is_exploded(folder: Path) -> bool:
-    """Tell whether `folder` is a bundle in this form: it holds an index, and no file called .uvb.
-
-    Raises `HostFault`.
-    """
+    """Tell whether `folder` is such a bundle: it has an index and no file called .uvb; raises `HostFault`."""
     with host_faults(folder):
         return (
             folder.is_dir()
