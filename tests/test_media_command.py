@@ -112,7 +112,13 @@ def test_a_folder_without_a_bundle_is_refused(tmp_path, usb):
         "expected a .uvb file in there, found none",
     )
     check_refusal(bundler("write-media", tmp_path / "none.uvb", "--to", usb), 2, "no such file or folder")
-    check_refusal(bundler("write-media", tmp_path / "empty", "--to", usb, "--drive", ""), 2, "")
+
+
+def test_an_empty_label_is_refused_and_nothing_is_written(bundle, usb):
+    check_refusal(
+        bundler("write-media", bundle, "--to", usb, "--drive", ""), 2, "--drive: expected a label of 1 to 32"
+    )
+    assert list(usb.iterdir()) == []
 
 
 def test_what_is_no_bundle_is_written_with_a_warning(volumes, usb):
