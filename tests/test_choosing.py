@@ -73,7 +73,8 @@ def test_stale_files_are_told_and_two_bundles_with_one_serial_are_refused(tmp_pa
     found = chosen(*(tmp_path / one for one in "453"))
     assert {one.path.parent.name for one in found.files} == {"5"}
     assert sorted(found.notes) == sorted(
-        f"{tmp_path / old / 'q4.0001-of-0002.uvb'} and 1 more: stale: serial {old}, the newest here is 5"
+        f"{tmp_path / old / 'q4.0001-of-0002.uvb'} and 1 more: stale: serial {old}, the newest here is 5; "
+        "to read it all the same, name its files and no others"
         for old in "34"
     )
     make_set(small_blocks(archives=2, serial=5), tmp_path / "twice", volumes=2)

@@ -104,6 +104,18 @@ def test_the_same_key_does_not_sign_twice(bundle, tmp_path):
     assert contents(tmp_path / "set") == before
 
 
+def test_a_list_of_sums_that_an_interruption_left_behind_is_renewed_by_the_next_run(bundle, tmp_path):
+    make_set(bundle, tmp_path, volumes=2)
+    listed = tmp_path / "q4.SHA256SUMS"
+    before = listed.read_bytes()
+    sign_files([tmp_path], SECOND, progress=Silent())
+    after = listed.read_bytes()
+    listed.write_bytes(before)
+    with pytest.raises(UsageFault, match="has signed it already"):
+        sign_files([tmp_path], SECOND, progress=Silent())
+    assert listed.read_bytes() == after != before
+
+
 def test_a_folder_without_a_bundle_is_refused(tmp_path):
     (tmp_path / "bundle.json").write_text("{}")
     with pytest.raises(UsageFault, match="expected a bundle's files in this folder, found none"):

@@ -70,7 +70,8 @@ def sign_files(paths: Sequence[Path], key: SigningKey, *, progress: Progress) ->
         progress.note(line)
     own = {digest: _own(front, key) for digest, front in fronts.items()}
     missing = [one for one in found.files if own[one.front] is None]
-    if not missing:
+    if not missing:  # a run before this one may have been stopped between the last file and its list
+        _renew_sums([one.path for one in found.files], {})
         refuse_again(found.signed, key, name=name)
     for one in missing:
         refuse_again(fronts[one.front], key, name=str(one.path))

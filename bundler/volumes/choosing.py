@@ -136,7 +136,9 @@ def _newest(
     older = [one for one in accepted if one is not best]
     _check_clear(best, older, name=name)
     notes += [
-        f"{_called(one.files)}: stale: serial {one.serial}, the newest here is {best.serial}" for one in older
+        f"{_called(one.files)}: stale: serial {one.serial}, the newest here is {best.serial}; "
+        "to read it all the same, name its files and no others"
+        for one in older
     ]
     return _found(best.files, front, doubtful, kept=kept_cuts(best.files, front.index), notes=notes)
 
