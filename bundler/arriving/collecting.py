@@ -146,29 +146,21 @@ def _choose(
     mine, theirs = (
         [one for one in files if one.index and one.index not in refused] for files in (here, there)
     )
-    notes: tuple[str, ...] = ()
     if any(one.index == begun for one in mine):
-        digest = begun
+        digest, others = begun, list(_left(theirs, begun, folder))
     elif mine:
         digest = choose(mine, judge=judge, name=str(folder)).signed.digest
+        others = list(_left(theirs, digest, folder))
     elif theirs:
         found = choose(theirs, judge=judge, name=str(theirs[0].path.parent))
-        digest, notes = found.signed.digest, found.notes
+        digest = found.signed.digest
+        others = list(found.notes or _left(theirs, digest, folder))
     elif refused:
         raise next(iter(refused.values()))
     elif there or here:
-        choose([*there, *here], judge=judge, name=str(folder))  # says what is wrong
-        raise AssertionError
+        return choose([*there, *here], judge=judge, name=str(folder)), []  # which raises: none has an index
     else:
-        raise IncompleteFault(
-            f"{folder}: nothing of a bundle is here or on a drive that was named",
-            hint=make_one_file(drives)
-            or "plug in a drive and name its folder: "
-            f"uv-bundler collect /media/usb --into {shlex.quote(str(folder))}",
-        )
-    others = list(notes)
-    if not notes:
-        others += _left(theirs, digest, folder)
+        raise _nothing(folder, drives)
     brought = {one.index for one in there}
     others += [fault.message for index, fault in refused.items() if index in brought]
     others += [f"{one.path}: {one.fault}" for one in there if one.fault]
@@ -178,6 +170,15 @@ def _choose(
     ]
     ours = [one for one in doubtful if one.index in (digest, None)]
     return choose(ours, judge=judge, name=str(folder)), others
+
+
+def _nothing(folder: Path, drives: Sequence[Path]) -> IncompleteFault:
+    return IncompleteFault(
+        f"{folder}: nothing of a bundle is here or on a drive that was named",
+        hint=make_one_file(drives)
+        or "plug in a drive and name its folder: "
+        f"uv-bundler collect /media/usb --into {shlex.quote(str(folder))}",
+    )
 
 
 def _left(theirs: list[Seen], digest: str, folder: Path) -> Iterator[str]:
