@@ -7,10 +7,10 @@ from volumes import small_blocks, source_of
 
 from bundler.core import ustar
 from bundler.core.cut import Cut
-from bundler.core.volumehead import DATA, VOLUME_NAME, Head
+from bundler.core.volumehead import DATA, RESEND, VOLUME_NAME, Head
 from bundler.errors import HostFault, UsageFault
 from bundler.volumes import survey
-from bundler.volumes.survey import list_files, look, look_at
+from bundler.volumes.survey import Seen, list_files, look, look_at
 
 CUT = Cut(volumes=5)
 
@@ -103,6 +103,22 @@ def test_what_is_no_part_of_a_bundle_says_why(tmp_path):
         seen = look(tmp_path / called)
         assert (seen.index, seen.intact, seen.unread) == (None, False, False), called
         assert why in seen.fault, called
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "misnamed"),
+    [
+        ("any.0002-of-0005.uvb", Head(kind=DATA, number=2, cut=CUT, index="0"), False),
+        ("any.0003-of-0005.uvb", Head(kind=DATA, number=2, cut=CUT, index="0"), True),
+        ("any.p0002-of-0005.uvb", Head(kind=DATA, number=2, cut=CUT, index="0"), True),
+        ("any.uvb", Head(kind=DATA, number=2, cut=CUT, index="0"), False),
+        ("any.0002-of-0005.uvb", None, True),
+        ("any.uvb", None, False),
+        ("any.0002-of-0005.uvb", Head(kind=RESEND, number=1, cut=CUT, index="0"), False),
+    ],
+)
+def test_a_file_is_misnamed_where_it_is_called_as_another_volume(tmp_path, name, head, misnamed):
+    assert Seen(path=tmp_path / name, size=1, head=head).misnamed is misnamed
 
 
 def test_volume_has_4096_bytes_at_most(tmp_path):

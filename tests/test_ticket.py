@@ -131,6 +131,14 @@ def test_scattered_blocks_of_one_volume_are_asked_for_as_that_volume():
     assert (short.volumes, short.blocks) == (ranges_of([7]), ranges_of([3999]))
 
 
+def test_of_the_ways_to_join_the_one_that_asks_for_least_is_taken():
+    layout = Layout(index_of(4000), Cut(volumes=100))
+    ends = [*layout.volume_blocks(0), *layout.volume_blocks(99)]
+    short = fitting(exact_ticket([*ends, *range(1001, 3000, 131)], layout=layout, index=INDEX), layout=layout)
+    assert short.volumes == ranges_of([1, 100])  # as one range they would be the whole bundle
+    assert len(blocks_of(short, layout)) < 2000
+
+
 def test_of_two_damaged_volumes_the_one_that_lost_more_is_asked_for_whole():
     layout = Layout(index_of(4000), Cut(volumes=40))
     needed = [*list(layout.volume_blocks(2))[:2], *list(layout.volume_blocks(30))[20:]]
