@@ -102,6 +102,14 @@ def test_a_run_that_was_killed_is_taken_up_wherever_it_was(far, made, monkeypatc
     assert far.verify()
 
 
+def test_what_an_ended_run_was_copying_is_gone_in_the_next(far):
+    left = [far.root / folder / ".x.uvb.abcd1234.tmp" for folder in (".arriving", ".received")]
+    for path in left:
+        path.write_bytes(b"half")
+    far.start()
+    assert not any(path.exists() for path in left)
+
+
 def test_two_receivers_do_not_share_a_spool(far):
     with pytest.raises(LockedFault, match="another uv-bundler receives into"):
         Far(far.root.parent)

@@ -35,8 +35,13 @@ def test_a_file_that_still_grows_is_left_until_it_rests(far, made):
         assert report.exit_code == 4
     (far.watch / target).write_bytes(data)
     assert far.poll().exit_code == 4
+    assert far._receiver.moving
     assert far.poll().exit_code == 0
     assert far.announced
+    (far.watch / "junk.uvb").write_bytes(b"junk")
+    far.settle()
+    assert far.waiting == ["junk.uvb"]
+    assert not far._receiver.moving  # what rests is not waited for, also where it stays
 
 
 def test_a_short_file_is_kept_for_what_is_right_in_it_once_nothing_more_comes(far, made):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from bundles import PACKER
 from cli import bundler, check_refusal
+from forging import with_a_false_signature
 from hypothesis import assume, given, settings
 from losing import CUTS, files_of, look_at, losses, put
 
@@ -71,6 +72,25 @@ def test_it_says_what_it_repaired(desk):
     assert {one.name: one.read_bytes() for one in good.iterdir()} == {
         name: files[name] for name in (first, second)
     }
+
+
+@pytest.mark.parametrize(
+    ("spoil", "wrong"),
+    [
+        (with_a_false_signature, "its signatures or trust documents are not those of the other files"),
+        (lambda data: data.replace(b"With stock tools", b"With stick tools", 1), "VOLUME is damaged"),
+        (lambda data: data[:-1] + b"x", "expected the end at byte "),
+        (lambda data: data + b"x", "expected the end at byte "),
+    ],
+)
+def test_what_is_wrong_around_the_blocks_is_told_and_repaired_as_well(desk, spoil, wrong):
+    files = files_of(WIDE)
+    name = min(files)
+    put(desk / "set", files | {name: spoil(files[name])})
+    done = repair(desk)
+    assert (done.code, done.stdout) == (0, f"{desk / 'good' / name}\n"), done.stderr
+    assert f"{desk / 'set' / name}: damaged: {wrong}" in done.stderr
+    assert (desk / "good" / name).read_bytes() == files[name]
 
 
 def test_a_set_that_is_right_is_left_alone(desk):
