@@ -153,6 +153,17 @@ def test_what_came_in_the_place_of_a_file_that_was_copied_stays(far, made, monke
     assert far.here() == ["0001-of-0003.uvb", "0002-of-0003.uvb"]
 
 
+def test_a_file_that_goes_away_just_before_it_is_copied_is_passed_over(far, made, monkeypatch):
+    """Its sender took it back, or another name was given to it."""
+
+    def gone(arrival, _):
+        arrival.path.unlink()
+
+    monkeypatch.setattr(taking, "_move", gone)
+    report = far.bring(*made["plain"][:2])
+    assert (states(report), report.unreadable, far.waiting) == ([], (), [])
+
+
 def test_with_keep_files_stay_and_are_not_copied_again(made, tmp_path):
     keeping = Far(tmp_path, keep=True)
     keeping.bring(*made["plain"])

@@ -27,16 +27,14 @@ def take(arrival: Arrival, target: Path, *, keep: bool) -> bool:
     False where it is no more what it was, by then or in between: nothing has changed then. It is durable at
     its new place before it leaves the old one. Raises `HostFault`.
     """
-    try:
-        with host_faults(arrival.path), open_regular(arrival.path, follow=False) as stream:
-            if not _is_as_seen(stream, arrival):
-                return False
-            if os.name != "nt":  # there only what is open for writing can be synced
-                os.fsync(stream.fileno())
-    except BundlerError:
-        if not arrival.path.is_file() or arrival.path.is_symlink():
+    stream = _open(arrival)
+    if stream is None:
+        return False
+    with stream, host_faults(arrival.path):
+        if not _is_as_seen(stream, arrival):
             return False
-        raise
+        if os.name != "nt":  # there only what is open for writing can be synced
+            os.fsync(stream.fileno())
     if not keep and (moved := _move(arrival, target)) is not None:
         return moved
     if not _copy(arrival, target):
@@ -81,7 +79,10 @@ def _move(arrival: Arrival, target: Path) -> bool | None:
 
 def _copy(arrival: Arrival, target: Path) -> bool:
     """Copy the file; False where it changed meanwhile."""
-    with open_regular(arrival.path, follow=False) as stream:
+    stream = _open(arrival)
+    if stream is None:
+        return False
+    with stream:
         with whole_file(target, mode=_MODE) as out:
             left = arrival.identity.size
             while left and (data := stream.read(min(left, CHUNK))):
@@ -91,6 +92,17 @@ def _copy(arrival: Arrival, target: Path) -> bool:
             return True
     target.unlink()
     return False
+
+
+def _open(arrival: Arrival) -> BinaryIO | None:
+    """Open the file; None where none is there any more, or something else."""
+    try:
+        with host_faults(arrival.path):
+            return open_regular(arrival.path, follow=False)
+    except BundlerError:
+        if not arrival.path.is_file() or arrival.path.is_symlink():
+            return None
+        raise
 
 
 def _is_as_seen(stream: BinaryIO, arrival: Arrival) -> bool:
