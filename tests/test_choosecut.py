@@ -169,7 +169,7 @@ def test_media_have_names(source):
 def test_there_are_more_groups_where_the_parity_of_a_row_would_take_too_much_memory(
     share, least, source, monkeypatch
 ):
-    monkeypatch.setattr("bundler.volumes.choosecut.ROW_BYTES", 8 * max(_Sizes(source)._sizes))
+    monkeypatch.setattr("bundler.volumes.rowmemory.ROW_BYTES", 8 * max(_Sizes(source)._sizes))
     cut = _Sizes(source).cut(30, Parity.parse(share))
     assert (cut.groups, cut.parity <= 8) == (least, True)
     assert cut.parity * cut.groups >= 30 * Parity.parse(share).share

@@ -125,7 +125,7 @@ def test_without_strict_parity_is_compared_with_its_own_digests_alone(strictly, 
 
 
 def test_a_false_cell_is_found_where_not_all_columns_of_a_row_are_made_at_once(strictly, monkeypatch):
-    monkeypatch.setattr("bundler.volumes.falseparity.ROW_BYTES", BLOCK)
+    monkeypatch.setattr("bundler.volumes.rowmemory.ROW_BYTES", BLOCK)
     cut = Cut(volumes=5, parity=3)
     assert strictly(files_of(cut)).code == 0
     for number in (1, 2, 3):

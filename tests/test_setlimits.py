@@ -18,8 +18,9 @@ from bundler.core.ticket import _PRIME, LINE_CHARS, MAX_TICKET_BYTES
 from bundler.core.volumehead import MAX_VOLUME_BYTES
 from bundler.media.drives import MAX_DRIVES, MAX_LIST_BYTES
 from bundler.media.sums import MAX_SUMS_BYTES
-from bundler.volumes.choosecut import COLUMNS, MEDIA, ROW_BYTES
+from bundler.volumes.choosecut import COLUMNS, MEDIA
 from bundler.volumes.crowding import MAX_CUTS
+from bundler.volumes.rowmemory import ROW_BYTES
 from bundler.volumes.survey import MAX_FILES
 
 ROOT = Path(__file__).parents[1]

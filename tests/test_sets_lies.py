@@ -49,9 +49,9 @@ def test_no_more_of_a_row_is_recovered_than_packers_let_it_have(tmp_path, monkey
     files = files_of(CUT)
     del files["q4.0001-of-0005.uvb"], files["q4.0004-of-0005.uvb"]
     put(tmp_path, files)
-    monkeypatch.setattr("bundler.volumes.recovery.ROW_BYTES", 2 * BLOCK)
+    monkeypatch.setattr("bundler.volumes.rowmemory.ROW_BYTES", 2 * BLOCK)
     verify(tmp_path)
-    monkeypatch.setattr("bundler.volumes.recovery.ROW_BYTES", 2 * BLOCK - 1)
+    monkeypatch.setattr("bundler.volumes.rowmemory.ROW_BYTES", 2 * BLOCK - 1)
     with pytest.raises(DamagedFault, match="too little of its row is left"):
         verify(tmp_path)
 
@@ -60,7 +60,7 @@ def test_no_more_of_a_row_is_recovered_than_packers_let_it_have(tmp_path, monkey
 def test_parity_of_a_row_is_made_again_a_part_at_a_time_where_all_of_it_is_too_much(
     tmp_path, monkeypatch, cut
 ):
-    monkeypatch.setattr("bundler.volumes.repairing.ROW_BYTES", BLOCK)
+    monkeypatch.setattr("bundler.volumes.rowmemory.ROW_BYTES", BLOCK)
     files = files_of(cut)
     lost = [name for name in files if ".p0" in name or "parity" in name]
     folder = put(tmp_path / "set", {name: data for name, data in files.items() if name not in lost})

@@ -17,6 +17,7 @@ from bundler.core.cut import MAX_PARITY, MAX_VOLUMES, Cut, Layout, row_size
 from bundler.core.text import counted
 from bundler.core.volumehead import DATA, PARITY, Head, volumes_of
 from bundler.errors import UsageFault
+from bundler.volumes.rowmemory import fits
 
 if TYPE_CHECKING:
     from bundler.volumes.source import Source
@@ -28,10 +29,6 @@ MEDIA: Final = {  # bytes of the largest file
     "diode": 512 << 20,
 }
 COLUMNS: Final = 100  # of one group: 110 files are open at once with a tenth of parity
-# Bytes of the parity of a row: all is in memory while it is made, and as much where all of it is needed.
-# An unpack with the largest zstd window took 168 MiB with 40 lost cells of 1 MiB, 221 MiB with 80 of them,
-# and 200 MiB with 10 of 4 MiB.
-ROW_BYTES: Final = 32 << 20
 _UNITS: Final = {"": 1, "B": 1} | {
     name: base**power
     for power, unit in enumerate("KMGT", 1)
@@ -182,7 +179,7 @@ class _Sizes:
 
     def _is_held(self, columns: int) -> bool:
         """Tell whether so many parity cells of a row may be in memory."""
-        return columns * max(self._sizes) <= ROW_BYTES
+        return fits(columns, size=max(self._sizes))
 
     def fewest(self, size: int) -> int:
         """Return how many volumes are needed even where they were filled to the last byte."""

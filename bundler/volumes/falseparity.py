@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bundler.volumes.choosecut import ROW_BYTES
+from bundler.volumes.rowmemory import parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,17 +41,15 @@ def _false_cells(
     from bundler.core.erasure import Encoder
 
     size, cut = layout.row_size(group, row), layout.cut
-    most = max(1, ROW_BYTES // max(size, 1))  # packers never make more at once, but anybody can cut anew
     there = [one for one in range(cut.parity) if shelf.has_parity(cut, group, row, one)]
-    for first in range(0, len(there), most):
-        columns = there[first : first + most]
+    for columns in parts(there, size=size) if there else ():
         encoder = Encoder(parity=columns, size=size)
         for column, block in layout.row_blocks(group, row).items():
             data = shelf.read(block)
             if data is None:
                 return
             encoder.add(column, data)
-            if not first:
+            if columns[0] == there[0]:
                 progress.advance(len(data))
         for column, cell in zip(columns, encoder.finish(), strict=True):
             for seen in shelf.parity_files(cut, group, row, column):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundler.volumes.choices import ParityCell, choices
-from bundler.volumes.choosecut import ROW_BYTES
+from bundler.volumes.rowmemory import fits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ class Rows:
         )
         for copies in (1, _COPIES):
             cells = self._cells(row, copies=copies)
-            while len({one.column for one in cells}) >= len(lost) and len(lost) * row.size <= ROW_BYTES:
+            while len({one.column for one in cells}) >= len(lost) and fits(len(lost), size=row.size):
                 more = self._try(row, lost, cells)
                 if more is None:
                     return True

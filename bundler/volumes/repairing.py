@@ -14,9 +14,9 @@ from bundler.core import ustar
 from bundler.core.durable import host_faults, real_path
 from bundler.core.volumehead import DATA, PARITY, Head
 from bundler.errors import DamagedFault, UsageFault
-from bundler.volumes.choosecut import ROW_BYTES
 from bundler.volumes.fileset import FileSet, NewFile, whole_files
 from bundler.volumes.recovery import Rows
+from bundler.volumes.rowmemory import parts
 from bundler.volumes.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -135,13 +135,11 @@ class _Work:
     def _row(self, group: int, row: int, data: dict[int, NewFile], parity: dict[int, NewFile]) -> None:
         from bundler.core.erasure import Encoder
 
-        columns, size = sorted(parity), self.layout.row_size(group, row)
-        most = max(1, ROW_BYTES // max(size, 1))  # packers never make more at once, but anybody can cut anew
-        for first in range(0, max(1, len(columns)), most):
-            some = columns[first : first + most]
+        size = self.layout.row_size(group, row)
+        for part, some in enumerate(parts(sorted(parity), size=size)):
             encoder = Encoder(parity=some, size=size) if some else None
             for column, number in self.layout.row_blocks(group, row).items():
-                wanted = column in data and not first
+                wanted = column in data and not part
                 if encoder or wanted:
                     block = self._block(number)
                     if encoder:
