@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bundler.commands.options import typed_trust
 from bundler.commands.output import say
 from bundler.core.durable import host_faults
-from bundler.errors import UsageFault
+from bundler.errors import DamagedFault, IncompleteFault, UsageFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,6 +39,7 @@ def open_bundle(
     with `quiet` other files are not spoken of.
     """
     from bundler.offline.folder import FolderReader
+    from bundler.volumes.named import name_folders
     from bundler.volumes.opening import Opened, opened
     from bundler.volumes.setreader import SetReader
 
@@ -57,6 +58,9 @@ def open_bundle(
             say(f"note: {line}")
         try:
             yield bundle
+        except (DamagedFault, IncompleteFault) as fault:
+            fault.hint = "; otherwise: ".join(filter(None, (name_folders(bundle.more), fault.hint))) or None
+            raise
         finally:
             if isinstance(bundle.source, SetReader | FolderReader):
                 for line in bundle.source.told():

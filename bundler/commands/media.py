@@ -99,7 +99,7 @@ def write_to_medium(
 def _files(bundles: list[Path]) -> tuple[list[Path], bool]:
     """Return the files to write, and whether every bundle of which they are files is whole."""
     from bundler.offline.folder import make_one_file
-    from bundler.volumes.named import unnamed
+    from bundler.volumes.named import has_more, unnamed
     from bundler.volumes.survey import list_files, look
 
     files = list(list_files(bundles))
@@ -110,7 +110,7 @@ def _files(bundles: list[Path]) -> tuple[list[Path], bool]:
         )
     seen = [look(path) for path in files]
     absent = list(_absent(seen))
-    for line in list(unnamed(bundles, seen, what=", not written")) or absent:
+    for line in [f"{has_more(*one)}, not written" for one in unnamed(bundles, seen).items()] or absent:
         say(f"warning: {line}")
     for one in seen:
         if one.fault:

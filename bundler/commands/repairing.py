@@ -31,6 +31,7 @@ from bundler.errors import DamagedFault, IncompleteFault, UsageFault
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bundler.core.ticket import Ticket
     from bundler.volumes.choosing import Found
     from bundler.volumes.inventory import Inventory
     from bundler.volumes.needed import Need
@@ -77,9 +78,8 @@ def missing(
       uv-bundler missing /media/drive-a /media/drive-b -o plant-7.ticket
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.core.durable import whole_file
-    from bundler.core.text import counted, size
     from bundler.core.ticket import SUFFIX
-    from bundler.core.ticketfit import blocks_of, exact_ticket, fitting
+    from bundler.core.ticketfit import exact_ticket, fitting
     from bundler.volumes.losses import balance, losses
     from bundler.volumes.needed import needed
 
@@ -105,16 +105,27 @@ def missing(
             stream.write(exact.to_bytes())
         if not quiet:
             say(f"{path}: carry it to the packer, or read the line out")
+    if not quiet:
+        _tell_of(line, need=need, found=found)
+    emit(f"{line}\n")
+
+
+def _tell_of(line: Ticket, *, need: Need, found: Found) -> None:
+    """Say where a line asks for more than is needed, and what to do with it."""
+    from bundler.core.text import counted, size
+    from bundler.core.ticketfit import blocks_of
+    from bundler.volumes.named import name_folders
+
     more = set(blocks_of(line, need.layout)).difference(need.blocks)
-    if more and not quiet:
+    if more:
         wider = sum(map(need.layout.blocks.size, more))
         say(
             f"the line asks for {counted(len(more), 'block')} more ({size(wider)}) than is needed, to be "
             "short enough; a ticket file (-o) is exact"
         )
-    if not quiet:
-        say(f'the packer runs: uv-bundler resend BUNDLE --ticket "{line}" -o FOLDER')
-    emit(f"{line}\n")
+    if found.more:
+        say(f"before you ask for it {name_folders(found.more)}")
+    say(f'the packer runs: uv-bundler resend BUNDLE --ticket "{line}" -o FOLDER')
 
 
 def repair(
@@ -143,6 +154,7 @@ def repair(
     """  # noqa: D301  # \b keeps the examples' lines apart in the help text
     from bundler.core.durable import make_folder
     from bundler.volumes.losses import losses
+    from bundler.volumes.named import name_folders
     from bundler.volumes.needed import needed
     from bundler.volumes.repairing import check_folder, check_target, write_good
     from bundler.volumes.source import Source
@@ -157,7 +169,8 @@ def repair(
             say(told)
     if need.blocks:
         words = shlex.join([*map(str, bundle), *typed_trust(trust)])
-        raise _too_little(inventory, need, is_absent=bool(absent), name=name, words=words)
+        hint = name_folders(found.more) or f"ask the packer for that: uv-bundler missing {words}"
+        raise _too_little(inventory, need, is_absent=bool(absent), name=name, hint=hint)
     if not wanting:
         say(f"{name}: nothing to repair{_whole(inventory)}")
         return
@@ -205,14 +218,11 @@ def _take(
 
 
 def _too_little(
-    inventory: Inventory, need: Need, *, is_absent: bool, name: str, words: str
+    inventory: Inventory, need: Need, *, is_absent: bool, name: str, hint: str
 ) -> IncompleteFault | DamagedFault:
     """Return the refusal: incomplete where a file is missing or ends too early, else damaged."""
     from bundler.volumes.losses import balance
 
     incomplete = is_absent or any(one.cut_off for one in inventory.copies)
     kind = IncompleteFault if incomplete else DamagedFault
-    return kind(
-        f"{name}: {balance(inventory, need)}",
-        hint=f"ask the packer for that: uv-bundler missing {words}",
-    )
+    return kind(f"{name}: {balance(inventory, need)}", hint=hint)

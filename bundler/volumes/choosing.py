@@ -15,6 +15,7 @@ from bundler.volumes.survey import front_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from bundler.core.cut import Cut
     from bundler.core.index import Index
@@ -33,7 +34,8 @@ _DUPLICATES = 3  # that are told one by one
 class Found:
     """The files of one bundle, one front of it, and lines about everything else that lies there.
 
-    `doubtful` are files that no front tells of; some may be damaged volumes of this bundle.
+    `doubtful` are files that no front tells of; some may be damaged volumes of this bundle. `more` are
+    folders with files of it that were not named.
     """
 
     files: tuple[Seen, ...]
@@ -41,6 +43,7 @@ class Found:
     front: str
     doubtful: tuple[Seen, ...] = ()
     notes: tuple[str, ...] = ()
+    more: tuple[Path, ...] = ()
 
 
 def choose(seen: Sequence[Seen], *, judge: Judge | None, name: str, wanted: Wanted | None = None) -> Found:

@@ -12,7 +12,7 @@ from bundler.volumes.choosing import choose
 from bundler.volumes.survey import companions, list_files, look_at
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from bundler.volumes.choosing import Found, Judge, Wanted
@@ -35,7 +35,8 @@ def choose_named(
     """
     lines, seen = ignored(paths), look_at(files)
     found = choose(seen, judge=judge, name=name_of(paths), wanted=wanted)
-    return replace(found, notes=(*lines, *found.notes, *unnamed(paths, seen)))
+    more = unnamed(paths, seen)
+    return replace(found, notes=(*lines, *found.notes, *notes_of(more)), more=tuple(more))
 
 
 def ignored(paths: Sequence[Path]) -> tuple[str, ...]:
@@ -48,31 +49,23 @@ def ignored(paths: Sequence[Path]) -> tuple[str, ...]:
     )
 
 
-def unnamed(
-    paths: Sequence[Path], seen: Sequence[Seen], *, what: str = "; name the folder to read them, too"
-) -> Iterator[str]:
-    """Yield a line for each folder with more files of the bundles whose files a person named one by one.
+def unnamed(paths: Sequence[Path], seen: Sequence[Seen]) -> dict[Path, int]:
+    """Return how many more files of the bundles whose files a person named one by one are in their folders.
 
-    `seen` are these files, and `what` is said of the others at the end of a line. Beside a bundle in one file
-    only its own parity counts.
+    `seen` are these files. Beside a bundle in one file only its own parity counts.
     """
-    if all(path.is_file() for path in paths):
-        mine = [one for one in seen if one.index]
-        whole = all(one.head is None for one in mine)
-        yield from beside(paths, {str(one.index) for one in mine}, whole=whole, what=what)
+    if not all(path.is_file() for path in paths):
+        return {}
+    mine = [one for one in seen if one.index]
+    return beside(paths, {str(one.index) for one in mine}, whole=all(one.head is None for one in mine))
 
 
-def beside(
-    paths: Sequence[Path],
-    indexes: Collection[str],
-    *,
-    whole: bool,
-    what: str = "; name the folder to read them, too",
-) -> Iterator[str]:
-    """Yield a line for each folder of `paths` with more files of the bundles with these indexes.
+def beside(paths: Sequence[Path], indexes: Collection[str], *, whole: bool) -> dict[Path, int]:
+    """Return how many more files of the bundles with these indexes are in the folders of `paths`.
 
     Where the files named are `whole` bundles only parity counts.
     """
+    more: dict[Path, int] = {}
     with contextlib.suppress(BundlerError, OSError):  # a folder that cannot be read has nothing to offer
         named = {path.resolve() for path in paths}
         for folder in dict.fromkeys(path.parent for path in paths):
@@ -81,4 +74,23 @@ def beside(
             others = [one for one in called if one.resolve() not in named][:MAX_BESIDE]
             found = [one for one in look_at(others) if one.index in indexes]
             if count := sum(not whole or bool(one.head and one.head.cut.whole) for one in found):
-                yield f"{folder}: has {counted(count, 'more file')} of this bundle{what}"
+                more[folder] = count
+    return more
+
+
+def notes_of(more: Mapping[Path, int]) -> list[str]:
+    """Return what is said of more files, by their folder, before any of them is read."""
+    return [f"{has_more(*one)}; name the folder to read them, too" for one in more.items()]
+
+
+def has_more(folder: Path, count: int) -> str:
+    """Return that a folder has more files of the bundle."""
+    return f"{folder}: has {counted(count, 'more file')} of this bundle"
+
+
+def name_folders(folders: Collection[Path]) -> str:
+    """Return the next step where what was named is not enough and these folders have more; empty for none."""
+    named = " and ".join(map(str, folders))
+    return (
+        f"name {named} itself: other files of this bundle lie there, and may make up for it" if named else ""
+    )

@@ -12,7 +12,7 @@ from bundler.core.volumehead import VOLUME_NAME
 from bundler.errors import UsageFault
 from bundler.offline.folder import FolderReader, is_exploded
 from bundler.offline.reader import BundleReader
-from bundler.volumes.named import beside, choose_named, ignored, name_of
+from bundler.volumes.named import beside, choose_named, ignored, name_of, notes_of
 from bundler.volumes.setreader import SetReader
 from bundler.volumes.survey import list_files
 
@@ -26,11 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A bundle to read, what messages call it, and lines about files that are not what they seem."""
+    """A bundle to read, what messages call it, lines about files that are not what they seem.
+
+    `more` are folders with files of it that were not named.
+    """
 
     source: BinaryIO | Reader
     name: str
     notes: tuple[str, ...] = ()
+    more: tuple[Path, ...] = ()
 
 
 @contextlib.contextmanager
@@ -51,7 +55,8 @@ def opened(
         with _stream(paths[0]) as stream:
             one = BundleReader(stream, name=str(paths[0]))
             if one.peek() != VOLUME_NAME:
-                yield Opened(source=one, name=str(paths[0]), notes=tuple(_beside(paths[0], one)))
+                more = _beside(paths[0], one)
+                yield Opened(source=one, name=str(paths[0]), notes=tuple(notes_of(more)), more=tuple(more))
                 return
     if len(paths) == 1 and is_exploded(paths[0]):
         yield Opened(source=FolderReader(paths[0]), name=str(paths[0]))
@@ -72,13 +77,13 @@ def opened(
     with contextlib.closing(
         SetReader(found, name=name, words=shlex.join([*map(str, paths), *trust]))
     ) as reader:
-        yield Opened(source=reader, name=name, notes=found.notes)
+        yield Opened(source=reader, name=name, notes=found.notes, more=found.more)
 
 
-def _beside(path: Path, reader: BundleReader) -> Iterator[str]:
-    """Yield a line about parity beside a bundle in one file, which was named without it."""
-    if path.is_file() and (digest := reader.peeked_digest):
-        yield from beside([path], [digest], whole=True)
+def _beside(path: Path, reader: BundleReader) -> dict[Path, int]:
+    """Return the folder of a bundle in one file where it has parity, which was not named."""
+    digest = reader.peeked_digest if path.is_file() else None
+    return beside([path], [digest], whole=True) if digest else {}
 
 
 @contextlib.contextmanager
