@@ -194,6 +194,14 @@ def test_no_volume_takes_the_place_of_one_that_is_read(desk, data):
     assert [one.read_bytes() for one in files] == before
 
 
+def test_one_file_takes_the_place_of_no_volume_that_is_read(desk, data):
+    files = make_set(data, desk / "set", volumes=3)
+    before = [one.read_bytes() for one in files]
+    told = "q4.0002-of-0003.uvb: is read, expected another place for what is written"
+    check_refusal(bundler("join", desk / "set", "-o", files[1]), 2, told, "-o FOLDER/other.uvb")
+    assert [one.read_bytes() for one in files] == before
+
+
 def test_older_files_of_the_same_name_are_told(desk):
     out = desk / "out"
     bundler("split", desk / "q4.uvb", "-o", out, "--volume-size", "300K")

@@ -81,7 +81,6 @@ def split(
     from bundler.volumes.placing import check_output, describe
     from bundler.volumes.recutting import begin
     from bundler.volumes.recutting import split as cut_anew
-    from bundler.volumes.survey import list_files
 
     check_verifier(verifier)
     if exploded:
@@ -101,7 +100,7 @@ def split(
     place = target(output, several=True)
     check_output(place)
     rules = _rules(trust)
-    inputs = [] if is_stdin(bundle) else list(list_files(bundle))
+    inputs = _inputs(bundle)
     with (
         open_bundle(bundle, trust=rules, verifier=verifier, quiet=quiet) as opened,
         watch(quiet=quiet) as progress,
@@ -141,7 +140,7 @@ def join(
     from bundler.core.durable import host_faults
     from bundler.core.text import size
     from bundler.volumes.placing import Target, check_output, write_files, write_joined
-    from bundler.volumes.recutting import begin
+    from bundler.volumes.recutting import begin, refuse_inputs
 
     place = target(output)
     check_output(place)
@@ -160,20 +159,22 @@ def join(
                 out.flush()
             written = []
         else:
-            written = list(
-                write_files(
-                    Target.of(place, source.index),
-                    source=source,
-                    cut=None,
-                    blocks=given.blocks(),
-                    progress=progress,
-                )
-            )
+            into = Target.of(place, source.index)
+            refuse_inputs([into.file], _inputs(bundle))
+            blocks = given.blocks()
+            written = list(write_files(into, source=source, cut=None, blocks=blocks, progress=progress))
             count = written[0].size
     if not quiet:
         _tell(given, name=opened.name)
         say(f"{written[0].path if written else 'stdout'}: one file of {size(count)}")
     emit_paths(written)
+
+
+def _inputs(bundle: list[Path]) -> list[Path]:
+    """Return the files that are read."""
+    from bundler.volumes.survey import list_files
+
+    return [] if is_stdin(bundle) else list(list_files(bundle))
 
 
 def _rules(trust: Path | None) -> Trust | None:

@@ -18,7 +18,7 @@ from bundler.volumes.source import Source
 from bundler.volumes.splitting import Written, write_parity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from bundler.core.cut import Cut
@@ -79,13 +79,18 @@ def split(
             target.file, stem=target.stem, source=source, cut=cut, blocks=given.blocks(), progress=progress
         )
         return written, cut
-    for path in target.files(source, cut):
+    refuse_inputs(target.files(source, cut), inputs)
+    return write_files(target, source=source, cut=cut, blocks=given.blocks(), progress=progress), cut
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Sequence[Path]) -> None:
+    """Raise `UsageFault` where a file that is to be written would take the place of one that is read."""
+    for path in outputs:
         if any(_same(one, path) for one in inputs):
             raise UsageFault(
                 f"{path}: is read, expected another place for what is written",
                 hint="name another folder with -o, or another name: -o FOLDER/other.uvb",
             )
-    return write_files(target, source=source, cut=cut, blocks=given.blocks(), progress=progress), cut
 
 
 def _same(one: Path, other: Path) -> bool:
