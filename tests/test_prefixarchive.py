@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import sys
 import tarfile
 from pathlib import Path, PurePosixPath
 
@@ -26,6 +27,11 @@ def archived():
         return archive.getmembers()
 
 
+@pytest.mark.xfail(
+    sys.base_prefix == "/usr" and Path("/etc/debian_version").exists(),
+    reason="Debian's: a link to libpython becomes a file, and python-config another one",
+    strict=True,
+)
 def test_an_own_build_of_an_installed_own_build_is_the_same_file(tmp_path):
     """The input is the same Python at another place, with other owners, times and modes."""
     tree = host_tree()

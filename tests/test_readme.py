@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -124,6 +125,10 @@ def site(tmp_path_factory):
         pytest.skip("needs Linux: namespaces, and an own build of an installed prefix")
     if not without_network():
         pytest.skip("needs a network namespace (unshare -n), which this machine does not allow")
+    if os.geteuid():
+        pytest.skip(
+            "needs root: in a user's own namespace root's folders are nobody's, and trust import refuses"
+        )
     if missing := [name for name in ("ssh-keygen", "zstd") if not shutil.which(name)]:
         pytest.skip(f"needs {' and '.join(missing)}")
     from uv import find_uv_bin
