@@ -23,6 +23,14 @@ def volumes(folder, *, count, size, stem="plant-7-7"):
     return made
 
 
+def three_volumes(folder):
+    """Write three files of 1 MiB that are called as volumes, one byte over and over in each; return them."""
+    folder.mkdir()
+    for number in (1, 2, 3):
+        (folder / f"plant-7-7.000{number}-of-0003.uvb").write_bytes(bytes([number]) * (1 << 20))
+    return sorted(folder.iterdir())
+
+
 def write(paths, folder, **options):
     """Write without a command line."""
     options = {"drive": None, "state": None, "progress": Silent(), **options}

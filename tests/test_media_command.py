@@ -7,6 +7,7 @@ import os
 import pytest
 from bundles import make_bundle
 from cli import bundler, check_refusal
+from mediafiles import three_volumes
 from volumes import make_set, small_blocks
 
 from bundler.core.digest import Digest
@@ -27,12 +28,7 @@ def bundle(tmp_path):
 
 @pytest.fixture
 def volumes(tmp_path):
-    """Three files of 1 MiB that are called as volumes."""
-    folder = tmp_path / "volumes"
-    folder.mkdir()
-    for number in (1, 2, 3):
-        (folder / f"plant-7-7.000{number}-of-0003.uvb").write_bytes(bytes([number]) * (1 << 20))
-    return sorted(folder.iterdir())
+    return three_volumes(tmp_path / "volumes")
 
 
 def test_it_ends_with_what_a_person_does_next(bundle, usb):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bundles import make_bundle
 from cli import bundler, check_refusal
-from mediafiles import write
+from mediafiles import three_volumes, write
 
 from bundler.core.digest import Digest
 from bundler.core.progress import Silent
@@ -32,12 +32,7 @@ def bundle(tmp_path):
 
 @pytest.fixture
 def volumes(tmp_path):
-    """Three files of 1 MiB that are called as volumes."""
-    folder = tmp_path / "volumes"
-    folder.mkdir()
-    for number in (1, 2, 3):
-        (folder / f"plant-7-7.000{number}-of-0003.uvb").write_bytes(bytes([number]) * (1 << 20))
-    return sorted(folder.iterdir())
+    return three_volumes(tmp_path / "volumes")
 
 
 def expected(folder, name, content):

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from bundles import make_bundle, tree
 from cli import bundler, check_refusal
-from mediafiles import with_room, write
+from mediafiles import three_volumes, with_room, write
 
 from bundler.core.progress import Silent
 from bundler.errors import DamagedFault, HostFault, LockedFault, UsageFault
@@ -31,12 +31,7 @@ def bundle(tmp_path):
 
 @pytest.fixture
 def volumes(tmp_path):
-    """Three files of 1 MiB that are called as volumes."""
-    folder = tmp_path / "volumes"
-    folder.mkdir()
-    for number in (1, 2, 3):
-        (folder / f"plant-7-7.000{number}-of-0003.uvb").write_bytes(bytes([number]) * (1 << 20))
-    return sorted(folder.iterdir())
+    return three_volumes(tmp_path / "volumes")
 
 
 # --- what is there already --------------------------------------------------------------------------------------

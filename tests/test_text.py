@@ -5,7 +5,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundler.core.text import counted, duration, printable, size, span
+from bundler.core.text import counted, duration, listed, printable, size, span
+
+
+@pytest.mark.parametrize(
+    ("things", "most", "written"),
+    [
+        ("", 1, ""),
+        ("a", 1, "a"),
+        ("ab", 1, "a and 1 more"),
+        ("abc", 2, "a, b and 1 more"),
+        ("abc", 3, "a, b, c"),
+        ([1, "b", 3, 4], 2, "1, b and 2 more"),
+    ],
+)
+def test_of_many_things_the_first_are_named_and_the_others_are_counted(things, most, written):
+    assert listed(iter(things), most=most) == written
 
 
 @given(st.text())

@@ -17,6 +17,7 @@ from bundler.arriving.receivespool import refuse_link
 from bundler.arriving.stock import Stock
 from bundler.core.durable import host_faults, make_folder, real_path
 from bundler.core.locks import lock_file
+from bundler.core.text import listed
 from bundler.core.volumehead import stem_in_name
 from bundler.errors import (
     BundlerError,
@@ -185,20 +186,18 @@ def _left(theirs: list[Seen], digest: str, folder: Path) -> Iterator[str]:
     """Yield a line for each other bundle of which the drives have files, however many those are."""
     other = f"of another bundle than the one that {folder} has"
     for index in dict.fromkeys(one.index for one in theirs if one.index != digest):
-        first, *more = [one for one in theirs if one.index == index]
-        if more:
-            yield f"{first.path} and {len(more)} more: are {other}, and are left there"
-        else:
-            yield f"{first.path}: is {first.title} {other}, and is left there"
+        first, *more = files = [one for one in theirs if one.index == index]
+        what = f"are {other}, and are" if more else f"is {first.title} {other}, and is"
+        yield f"{listed(one.path for one in files)}: {what} left there"
 
 
 def _refused(seen: list[Seen], judge: _Judge) -> dict[str | None, BundlerError]:
     """Return what is wrong with each index that no trusted signature covers, or that is damaged."""
     refused: dict[str | None, BundlerError] = {}
     for digest in dict.fromkeys(one.index for one in seen if one.index):
-        first, *more = files = [one for one in seen if one.index == digest]
+        files = [one for one in seen if one.index == digest]
         try:
-            choose(files, judge=judge, name=f"{first.path} and {len(more)} more" if more else str(first.path))
+            choose(files, judge=judge, name=listed(one.path for one in files))
         except BundlerError as fault:
             refused[digest] = fault
     return refused

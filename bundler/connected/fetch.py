@@ -18,6 +18,7 @@ from bundler.connected.reasons import shown
 from bundler.connected.remotesize import local_size, remote_size
 from bundler.connected.sources import FolderIndex, local_path
 from bundler.connected.transfer import Job, Meter, Refused, copy_local
+from bundler.core.text import listed
 from bundler.errors import SourceFault
 
 if TYPE_CHECKING:
@@ -239,6 +240,4 @@ def _fault(failures: list[_Failed], count: int) -> SourceFault:
 def _told(shared: str, group: list[_Failed]) -> str:
     if len(group) == 1 or not shared:
         return "; ".join(map(str, group))
-    names = [failed.label for failed in group]
-    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-    return f"{shared} ({', '.join(names[:_MAX_NAMES])}{more})"
+    return f"{shared} ({listed((failed.label for failed in group), most=_MAX_NAMES)})"

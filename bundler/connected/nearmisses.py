@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bundler.connected.pyrequest import version_order
+from bundler.core.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -48,8 +49,7 @@ def near_misses(
 
 def _say(what: str, items: Iterable[str]) -> str:
     items = list(items)
-    shown = ", ".join(items[:_MAX]) + (f" and {len(items) - _MAX} more" if len(items) > _MAX else "")
-    return f"{what}: {shown}" if items else ""
+    return f"{what}: {listed(items, most=_MAX)}" if items else ""
 
 
 def _newest(rows: Iterable[Row]) -> list[str]:

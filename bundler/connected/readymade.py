@@ -7,6 +7,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from bundler.connected.readarchive import members
+from bundler.core.text import listed
 from bundler.errors import UsageFault
 
 if TYPE_CHECKING:
@@ -60,8 +61,7 @@ def check_archive(build: ArchiveBuild) -> tuple[str, ...]:
 
 def _refused_by_uv(links: list[str]) -> str:
     """Say what uv makes of absolute links: 0.8.0 and older keep them, 0.8.3 and newer refuse (measured)."""
-    more = f" and {len(links) - 1} more" if len(links) > 1 else ""
-    return f"has absolute links ({links[0]}{more}): uv 0.8.3 and newer refuse it, repack it without them"
+    return f"has absolute links ({listed(links)}): uv 0.8.3 and newer refuse it, repack it without them"
 
 
 def _expected(build: ArchiveBuild) -> str:

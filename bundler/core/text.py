@@ -48,6 +48,13 @@ def are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
+def listed(things: Iterable[object], *, most: int = 1) -> str:
+    """Write the first ones of things, and how many more there are: `a`, `a and 3 more`, `a, b and 2 more`."""
+    names = [str(one) for one in things]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def numbers(found: Iterable[int]) -> str:
     """Write numbers as people read them out: `7, 19, 31-33`; many of them are cut short."""
     spans: list[list[int]] = []
@@ -56,9 +63,7 @@ def numbers(found: Iterable[int]) -> str:
             spans[-1][1] = one
         else:
             spans.append([one, one])
-    shown = [str(low) if low == high else f"{low}-{high}" for low, high in spans]
-    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
-    return ", ".join(shown[:_NAMED]) + more
+    return listed((low if low == high else f"{low}-{high}" for low, high in spans), most=_NAMED)
 
 
 def span(numbers: Sequence[int]) -> str:

@@ -16,7 +16,7 @@ from bundler.core.durable import host_faults, read_own
 from bundler.core.fault import Fault
 from bundler.core.index import SUMS_NAME
 from bundler.core.locks import lock_folder
-from bundler.core.text import counted
+from bundler.core.text import counted, listed
 from bundler.errors import DamagedFault, HostFault, LockedFault, UsageFault
 from bundler.media.copying import put_bytes, put_file, temporary_path
 from bundler.media.filling import Load, Planner, Source
@@ -205,9 +205,7 @@ def _judge(medium: Medium, back: ReadBack, *, earlier: set[str]) -> None:
 
 
 def _names(bad: Sequence[Outcome]) -> str:
-    names = [one.file.name for one in bad]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return listed((one.file.name for one in bad), most=_SHOWN)
 
 
 @contextlib.contextmanager

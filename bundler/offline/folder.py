@@ -24,7 +24,7 @@ from bundler.core.index import (
     MAX_SIGNATURES,
     SUMS_NAME,
 )
-from bundler.core.text import counted
+from bundler.core.text import counted, listed
 from bundler.errors import IncompleteFault, SignatureFault
 from bundler.offline.front import files_of
 from bundler.offline.needs import needs_of
@@ -247,5 +247,4 @@ class FolderReader(Reader):
 
 
 def _named(paths: list[str]) -> str:
-    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-    return ", ".join(paths[:_NAMED]) + more
+    return listed(paths, most=_NAMED)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
 
 from bundler.core.durable import host_faults
+from bundler.core.text import listed
 from bundler.errors import PolicyFault, UsageFault
 
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ def scan(folder: Path, command: ScanCommand, *, record: Callable[[str], object],
     if changed:
         record(f"{command.text}: {result}, but it changed {changed[0]}")
         raise PolicyFault(
-            f"--scan-cmd {command.text}: changed what it scanned, expected it to read only: {changed[0]}"
-            + (f" and {len(changed) - 1} more" if len(changed) > 1 else ""),
+            f"--scan-cmd {command.text}: changed what it scanned, expected it to read only: "
+            f"{listed(changed)}",
             hint="have it report only: no disinfection, no quarantine, no report in that folder; files that "
             "the active generation has too were changed there: uv-bundler doctor",
         )

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bundler.core.text import counted
+from bundler.core.text import counted, listed
 from bundler.errors import BundlerError, DamagedFault, SignatureFault, UsageFault
 from bundler.offline.signedindex import parse_named
 from bundler.offline.tarstream import COPY_AGAIN
@@ -163,7 +163,7 @@ def _check_clear(best: _Accepted, older: Sequence[_Accepted], *, name: str) -> N
 
 def _called(files: list[Seen]) -> str:
     """Name the files of a bundle in a message: the first one, and how many others there are."""
-    return f"{files[0].path}{f' and {len(files) - 1} more' if len(files) > 1 else ''}"
+    return listed(one.path for one in files)
 
 
 def _found(

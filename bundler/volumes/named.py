@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bundler.core.text import counted
+from bundler.core.text import counted, listed
 from bundler.errors import BundlerError
 from bundler.volumes.choosing import choose
 from bundler.volumes.survey import companions, list_files, look_at
@@ -23,7 +23,7 @@ MAX_BESIDE = 200  # files of a folder that are looked at
 
 def name_of(paths: Sequence[Path]) -> str:
     """Return what messages call all that was named together."""
-    return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+    return listed(paths)
 
 
 def choose_named(
